@@ -1,0 +1,109 @@
+"""Codec: any value that steps pass on, to files and back, in open formats, never a pickle.
+
+Frames become Arrow IPC, arrays NumPy's own format without objects, bytes themselves, dataclasses and the rest JSON.
+The same value gives the same bytes, so that a value can be named by the hash of its files.
+"""
+
+import dataclasses
+import io
+import json
+import types
+from collections.abc import Mapping
+from typing import Any, Literal, NamedTuple, Union, get_args, get_origin, get_type_hints
+
+import numpy as np
+import polars as pl
+from pydantic import BaseModel, TypeAdapter
+
+__all__ = ["pack", "unpack"]
+
+
+class _Packer(NamedTuple):
+    blobs: dict[str, bytes]
+
+    def add(self, data: bytes, suffix: str) -> dict[str, str]:
+        name = f"{len(self.blobs):04d}.{suffix}"
+        self.blobs[name] = data
+        return {"$": name}
+
+
+def pack(value: Any) -> dict[str, bytes]:
+    """A value as files: ``value.json`` and whatever it refers to."""
+    packer = _Packer({})
+    tree = _pack(value, packer)
+    return {"value.json": json.dumps(tree, sort_keys=True, allow_nan=True).encode(), **packer.blobs}
+
+
+def _pack(value: Any, packer: _Packer) -> Any:
+    if value is None or isinstance(value, bool | int | float | str):
+        return value.item() if isinstance(value, np.generic) else value
+    if isinstance(value, np.generic):
+        return value.item()
+    if isinstance(value, np.ndarray):
+        buffer = io.BytesIO()
+        np.save(buffer, value, allow_pickle=False)
+        return packer.add(buffer.getvalue(), "npy")
+    if isinstance(value, pl.DataFrame):
+        buffer = io.BytesIO()
+        value.rechunk().write_ipc(buffer, compression="zstd")
+        return packer.add(buffer.getvalue(), "arrow")
+    if isinstance(value, bytes):
+        return packer.add(value, "bin")
+    if hasattr(value, "save") and hasattr(type(value), "load"):
+        return {name: packer.add(data, "bin") for name, data in sorted(value.save().items())}
+    if isinstance(value, BaseModel):
+        return value.model_dump(mode="json")
+    if dataclasses.is_dataclass(value):
+        return {f.name: _pack(getattr(value, f.name), packer) for f in dataclasses.fields(value)}
+    if isinstance(value, Mapping):
+        return {"items": [[_pack(k, packer), _pack(v, packer)] for k, v in value.items()]}
+    if isinstance(value, tuple | list):
+        return [_pack(v, packer) for v in value]
+    raise TypeError(f"a step gave a {type(value).__name__}, which cannot be stored")
+
+
+def unpack(files: Mapping[str, bytes], hint: Any) -> Any:
+    """The value that ``pack`` made, as the type it was declared to be."""
+    return _unpack(json.loads(files["value.json"]), hint, files)
+
+
+def _unpack(tree: Any, hint: Any, files: Mapping[str, bytes]) -> Any:
+    origin, args = get_origin(hint), get_args(hint)
+    if origin in (Union, types.UnionType):
+        rest = [a for a in args if a is not type(None)]
+        return None if tree is None else _unpack(tree, rest[0], files) if len(rest) == 1 else _plain(tree, files)
+    if tree is None or hint is Any or origin is Literal:
+        return _plain(tree, files)
+    if hint is np.ndarray or origin is np.ndarray:
+        return np.load(io.BytesIO(files[tree["$"]]), allow_pickle=False)
+    if hint is pl.DataFrame:
+        return pl.read_ipc(io.BytesIO(files[tree["$"]]), memory_map=False)
+    if hint is bytes:
+        return files[tree["$"]]
+    if isinstance(hint, type) and hasattr(hint, "load") and hasattr(hint, "save"):
+        return hint.load({name: files[ref["$"]] for name, ref in tree.items()})
+    if isinstance(hint, type) and dataclasses.is_dataclass(hint):
+        hints = get_type_hints(hint)
+        known = {f.name for f in dataclasses.fields(hint)}
+        return hint(**{name: _unpack(v, hints[name], files) for name, v in tree.items() if name in known})
+    if origin is not None and isinstance(origin, type) and issubclass(origin, Mapping):
+        return {_unpack(k, args[0], files): _unpack(v, args[1], files) for k, v in tree["items"]}
+    if origin is list:
+        return [_unpack(v, args[0], files) for v in tree]
+    if origin is tuple and len(args) == 2 and args[1] is ...:
+        return tuple(_unpack(v, args[0], files) for v in tree)
+    if origin is tuple:
+        return tuple(_unpack(v, a, files) for v, a in zip(tree, args, strict=True))
+    return TypeAdapter(hint).validate_python(_plain(tree, files))
+
+
+def _plain(tree: Any, files: Mapping[str, bytes]) -> Any:
+    """A tree without a declared type: JSON values, arrays and bytes."""
+    if isinstance(tree, dict):
+        if set(tree) == {"$"}:
+            name = tree["$"]
+            return np.load(io.BytesIO(files[name]), allow_pickle=False) if name.endswith("npy") else files[name]
+        if set(tree) == {"items"}:
+            return {_plain(k, files): _plain(v, files) for k, v in tree["items"]}
+        return {k: _plain(v, files) for k, v in tree.items()}
+    return [_plain(v, files) for v in tree] if isinstance(tree, list) else tree

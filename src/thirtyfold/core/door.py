@@ -1,0 +1,178 @@
+"""Door: raw values to typed ones, the same in training and at serving, and strict.
+
+For each column: what means "missing" becomes missing, the value is read as the column's field type, and a known
+spelling becomes the one that is kept. What cannot be read is a fault that names row, column and value.
+"""
+
+import unicodedata
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from functools import cached_property
+from typing import Any
+
+import numpy as np
+import polars as pl
+
+from thirtyfold.core.errors import DataError, Fault
+from thirtyfold.core.family import Family, nearest
+from thirtyfold.core.fieldtype import Array, FieldType
+from thirtyfold.core.table import Column, Table, to_array
+
+__all__ = ["Door", "Unreadable", "fingerprint", "read_column", "typed"]
+
+TYPES: Family[FieldType] = Family("data.types")
+
+DTYPES: dict[str, Any] = {"number": pl.Float64, "text": pl.String, "moment": pl.Datetime("us")}
+
+
+@dataclass(frozen=True)
+class Unreadable:
+    """One value that cannot be of its column's type: its position, the value, and why."""
+
+    at: int
+    value: str
+    why: str
+
+
+def fingerprint(text: str) -> str:
+    """A spelling without case, accents, punctuation and extra spaces: 'São  Paulo.' and 'sao paulo' are one."""
+    plain = unicodedata.normalize("NFKD", text)
+    letters = "".join(c if c.isalnum() else " " for c in plain if not unicodedata.combining(c))
+    return " ".join(letters.casefold().split())
+
+
+def read_column(column: Column, raw: pl.Series) -> tuple[pl.Series, list[Unreadable]]:
+    """A raw column as typed (Float64, String or Datetime), and what could not be read (missing in the result).
+
+    Each distinct value is read once, so that a column of few values costs little at any length.
+    """
+    kind = typed(column)
+    dtype = DTYPES[kind.dtype]
+    if raw.dtype == pl.Null:
+        return pl.Series(raw.name, [None] * len(raw), dtype=dtype), []
+    if kind.dtype == "number" and raw.dtype.is_numeric() and not column.markers and column.type == "number":
+        number = raw.cast(pl.Float64)
+        return number.set(number.is_nan() | number.is_infinite(), None), []
+    distinct = raw.unique(maintain_order=True)
+    values: list[Any] = []
+    wrong: dict[Any, str] = {}
+    for value in distinct.to_list():
+        try:
+            values.append(_read(column, kind, value))
+        except ValueError as error:
+            values.append(None)
+            wrong[value] = str(error)
+    mapped = raw.replace_strict(distinct, pl.Series(values, dtype=dtype), return_dtype=dtype)
+    if not wrong:
+        return mapped.alias(raw.name), []
+    faults = [Unreadable(i, str(v), wrong[v]) for i, v in enumerate(raw.to_list()) if v in wrong]
+    return mapped.alias(raw.name), faults
+
+
+def typed(column: Column) -> FieldType:
+    """The field type of a column, made with its options."""
+    return TYPES.build({column.type: column.options}, f"fields.{column.name}")
+
+
+def _read(column: Column, kind: FieldType, value: object) -> Any:
+    if value is None:
+        return None
+    if isinstance(value, str):
+        value = value.strip()
+        if not value or value in column.markers:
+            return None
+    elif column.markers and _plain(value) in column.markers:
+        return None
+    read = kind.read(value)
+    return column.spellings.get(read, read) if isinstance(read, str) and column.spellings else read
+
+
+def _plain(value: object) -> str:
+    return str(int(value)) if isinstance(value, float) and value.is_integer() else str(value)
+
+
+@dataclass(frozen=True)
+class Door:
+    """The way in for the rows of a Package: its input columns as they were cleaned in training."""
+
+    columns: tuple[Column, ...]
+
+    @cached_property
+    def _types(self) -> dict[str, FieldType]:
+        return {c.name: typed(c) for c in self.columns}
+
+    @cached_property
+    def _by_print(self) -> dict[str, dict[str, str]]:
+        """For each column with learned spellings, the one kept by fingerprint, where all agree on one."""
+        out: dict[str, dict[str, str]] = {}
+        for column in self.columns:
+            kept: dict[str, set[str]] = {}
+            for written, canon in column.spellings.items():
+                kept.setdefault(fingerprint(written), set()).add(canon)
+                kept.setdefault(fingerprint(canon), set()).add(canon)
+            out[column.name] = {key: next(iter(canon)) for key, canon in kept.items() if len(canon) == 1}
+        return out
+
+    def rows(self, rows: Iterable[Mapping[str, Any]]) -> dict[str, Array]:
+        """Rows of JSON values to typed arrays; raises DataError with every fault of every row."""
+        rows = list(rows)
+        faults: list[Fault] = []
+        out: dict[str, Array] = {}
+        known = {c.name for c in self.columns}
+        for at, row in enumerate(rows):
+            where = f"rows.{at}." if len(rows) > 1 else ""
+            faults += [
+                Fault(f"{where}{n}", "there is no such field.", ", ".join(known), nearest(n, known))
+                for n in row
+                if n not in known
+            ]
+            faults += [Fault(f"{where}{n}", "this field is missing.") for n in known if n not in row]
+        for column in self.columns:
+            out[column.name] = self._column(column, rows, faults)
+        if faults:
+            raise DataError(sorted(faults, key=lambda f: f.where))
+        return out
+
+    def _column(self, column: Column, rows: list[Mapping[str, Any]], faults: list[Fault]) -> Array:
+        kind, kept = self._types[column.name], self._by_print[column.name]
+        values: list[Any] = []
+        for at, row in enumerate(rows):
+            try:
+                value = _read(column, kind, row.get(column.name))
+                values.append(kept.get(fingerprint(value), value) if kept and isinstance(value, str) else value)
+            except ValueError as error:
+                faults.append(Fault(f"rows.{at}.{column.name}" if len(rows) > 1 else column.name, f"{error}."))
+                values.append(None)
+        if kind.dtype == "text":
+            array = np.empty(len(values), dtype=object)
+            array[:] = values
+            return array
+        if kind.dtype == "number":
+            return np.array([np.nan if v is None else v for v in values], dtype=np.float64)
+        return to_array(pl.Series(values, dtype=pl.Datetime("us")))
+
+    def table(self, frame: pl.DataFrame) -> tuple[Table, list[Fault]]:
+        """A whole frame to a typed Table, and its faults: columns that are not there, values that cannot be read.
+
+        Columns that the Package does not know are left out. Raises DataError when a column is missing.
+        """
+        names = frame.columns
+        missing = [
+            Fault(c.name, "this column is missing.", ", ".join(names), nearest(c.name, names))
+            for c in self.columns
+            if c.name not in names
+        ]
+        if missing:
+            raise DataError(missing)
+        faults: list[Fault] = []
+        done = []
+        for column in self.columns:
+            values, wrong = read_column(column, frame[column.name])
+            faults += [Fault(f"rows.{u.at}.{column.name}", f"{u.why}.") for u in wrong]
+            kept = self._by_print[column.name]
+            if kept and values.dtype == pl.String:
+                seen = values.drop_nulls().unique()
+                known = {v: kept.get(fingerprint(v), v) for v in seen.to_list()}
+                values = values.replace_strict(known, return_dtype=pl.String, default=None) if known else values
+            done.append(values)
+        return Table.of(pl.DataFrame(done), {c.name: c for c in self.columns}), faults

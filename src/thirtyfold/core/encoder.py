@@ -1,0 +1,118 @@
+"""Encoder: typed columns to the matrix that a model takes. Fitted on training rows alone; saved as JSON."""
+
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass
+from functools import cached_property
+from typing import Any
+
+import numpy as np
+from pydantic import TypeAdapter
+
+from thirtyfold.core.expression import Expression
+from thirtyfold.core.fieldtype import Array, Feature, Form
+
+__all__ = ["Encoded", "Encoder"]
+
+_FEATURES = TypeAdapter(tuple[Feature, ...])
+
+
+@dataclass(frozen=True)
+class Encoded:
+    """What a model learns from and predicts on.
+
+    ``matrix`` is float32 of shape (rows, features); ``target`` int64 class codes or float64 values, or None;
+    ``classes`` is 0 for regression. ``categories[i]`` is how many codes feature i has, or 0 for a plain number.
+    """
+
+    matrix: Array
+    names: tuple[str, ...]
+    categories: tuple[int, ...]
+    target: Array | None = None
+    weight: Array | None = None
+    classes: int = 0
+
+    def __len__(self) -> int:
+        return len(self.matrix)
+
+    def take(self, which: Array) -> "Encoded":
+        """The rows at these positions."""
+        target = None if self.target is None else self.target[which]
+        weight = None if self.weight is None else self.weight[which]
+        return Encoded(self.matrix[which], self.names, self.categories, target, weight, self.classes)
+
+
+@dataclass(frozen=True)
+class Encoder:
+    """Features in order; ``derived`` are the user's expressions, computed first and then columns like any other."""
+
+    form: Form
+    features: tuple[Feature, ...]
+    derived: tuple[tuple[str, str], ...] = ()
+
+    @cached_property
+    def names(self) -> tuple[str, ...]:
+        """The name of every column of the matrix."""
+        return tuple(name for feature in self.features for name in feature.names)
+
+    @cached_property
+    def categories(self) -> tuple[int, ...]:
+        return tuple(f.categories for f in self.features for _ in f.names)
+
+    @cached_property
+    def _expressions(self) -> tuple[tuple[str, Expression], ...]:
+        return tuple((name, Expression(text)) for name, text in self.derived)
+
+    @cached_property
+    def columns(self) -> tuple[str, ...]:
+        """The input columns that the encoder reads, expressions' own columns included."""
+        made = {name for name, _ in self.derived}
+        used = [c for _, e in self._expressions for c in e.names] + [f.column for f in self.features]
+        return tuple(dict.fromkeys(c for c in used if c not in made))
+
+    def derive(self, columns: Mapping[str, Array]) -> dict[str, Array]:
+        """The columns with the user's expressions added; a later expression may use an earlier one."""
+        out = dict(columns)
+        for name, expression in self._expressions:
+            out[name] = expression.evaluate(out)
+        return out
+
+    def encode(self, columns: Mapping[str, Array]) -> Array:
+        """Typed columns (see ``to_array``) to a float32 matrix of shape (rows, features)."""
+        known = self.derive(columns) if self.derived else columns
+        rows = len(next(iter(known.values())))
+        out = np.empty((rows, len(self.names)), dtype=np.float32)
+        at = 0
+        for feature in self.features:
+            x = known[feature.column]
+            for transform in feature.chain:
+                x = transform.apply(x)
+            width = len(feature.names)
+            out[:, at : at + width] = x[:, None] if x.ndim == 1 else x
+            at += width
+        return out
+
+    def encoded(self, columns: Mapping[str, Array], **rest: Any) -> Encoded:
+        """``encode`` with names and categories, and with ``target``, ``weight`` and ``classes`` as given."""
+        return Encoded(self.encode(columns), self.names, self.categories, **rest)
+
+    def to_json(self) -> str:
+        state = {
+            "form": self.form,
+            "derived": self.derived,
+            "features": _FEATURES.dump_python(self.features, mode="json"),
+        }
+        return json.dumps(state, indent=1, sort_keys=True)
+
+    @classmethod
+    def from_json(cls, text: str | bytes) -> "Encoder":
+        state = json.loads(text)
+        derived = tuple((str(n), str(e)) for n, e in state["derived"])
+        return cls(state["form"], _FEATURES.validate_python(state["features"]), derived)
+
+    def save(self) -> dict[str, bytes]:
+        return {"encoder.json": self.to_json().encode()}
+
+    @classmethod
+    def load(cls, files: Mapping[str, bytes]) -> "Encoder":
+        return cls.from_json(files["encoder.json"])

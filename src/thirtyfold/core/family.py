@@ -1,0 +1,257 @@
+"""A family: the interchangeable things that one word of the Spec can name.
+
+A family is a folder. Its words are the names in each file's ``__all__``, read without importing anything; a file is
+imported only when its word is used. So a new member is one new file, and nothing else is edited. A stranger's package
+joins by an entry point in the group ``thirtyfold.<family>``; a stranger's file by ``path/to/file.py:Name`` as the word.
+The signature of a member's ``__init__`` is the schema of its options.
+"""
+
+import ast
+import difflib
+import importlib
+import importlib.util
+import inspect
+import re
+import sys
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from functools import cache
+from importlib import metadata
+from pathlib import Path
+from types import ModuleType
+from typing import Any, Generic, TypeVar, get_args, get_type_hints
+
+from thirtyfold.core.errors import Fault, MissingExtra, SpecError
+
+__all__ = ["Choice", "Family", "Member", "nearest", "split_choice", "word_of"]
+
+T = TypeVar("T")
+
+Choice = str | dict[str, Any]
+"""How the Spec names a member: ``word``, ``{word: {option: value}}`` or ``{word: value of the first option}``."""
+
+EXTRAS = {
+    "torch": "torch",
+    "matplotlib": "report",
+    "onnxscript": "torch",
+    "pandas": "pandas",
+    "cleanlab": "quality",
+    "fairlearn": "fairness",
+    "ray": "ray",
+}
+"""Which extra of ours brings an import that the core does not have."""
+
+
+@dataclass(frozen=True)
+class Member:
+    """Where one word of a family lives."""
+
+    word: str
+    module: str
+    name: str
+    doc: str = ""
+
+
+def word_of(name: str) -> str:
+    """The word in the YAML of a public name: ``RocAuc`` is ``roc_auc``."""
+    name = re.sub(r"(?<=[A-Z])(?=[A-Z][a-z])", "_", name)
+    return re.sub(r"(?<=[a-z0-9])(?=[A-Z])", "_", name).lower()
+
+
+def nearest(word: str, known: Any) -> str:
+    """A hint that names the nearest right word, or nothing."""
+    names = [str(k) for k in known]
+    near = difflib.get_close_matches(str(word).lower(), names, n=1, cutoff=0.6)
+    return f"Did you mean '{near[0]}'?" if near else ""
+
+
+def split_choice(choice: Choice, where: str) -> tuple[str, Any]:
+    """Take ``word`` or ``{word: options}`` apart; options are a dict, a value for the first option, or ``{}``."""
+    if isinstance(choice, str):
+        return choice, {}
+    if isinstance(choice, dict) and len(choice) == 1:
+        word, options = next(iter(choice.items()))
+        return str(word), {} if options is None else options
+    raise SpecError(Fault(where, f"expected a word or 'word: options', got {choice!r}."))
+
+
+class Family(Generic[T]):
+    """The members of one folder, by word. ``Family("learn.models")`` is the folder ``thirtyfold/learn/models``."""
+
+    def __init__(self, path: str) -> None:
+        self.package = f"thirtyfold.{path}"
+        self.name = path.rsplit(".", 1)[-1]
+
+    def members(self) -> dict[str, Member]:
+        """Every word of the family, without importing any member."""
+        return {**_folder(self.package), **_entry_points(self.name)}
+
+    def words(self) -> list[str]:
+        return sorted(self.members())
+
+    def find(self, word: str, where: str = "") -> Callable[..., T]:
+        """The class or function that a word names.
+
+        Raises SpecError for an unknown word (with the nearest right one) and MissingExtra when its library is not
+        installed.
+        """
+        if ".py:" in word:
+            return _from_file(word, where)
+        members = self.members()
+        if word not in members:
+            hint = nearest(word, members)
+            raise SpecError(
+                Fault(where or self.name, f"there is no '{word}' in {self.name}.", ", ".join(sorted(members)), hint)
+            )
+        member = members[word]
+        try:
+            found: Callable[..., T] = getattr(importlib.import_module(member.module), member.name)
+        except ModuleNotFoundError as error:
+            missing = (error.name or "").split(".")[0]
+            if missing == "thirtyfold":
+                raise
+            extra = EXTRAS.get(missing)
+            how = f"pip install 'thirtyfold[{extra}]'" if extra else f"pip install {missing}"
+            raise MissingExtra(Fault(where, f"'{word}' needs {missing}, which is not installed: {how}")) from error
+        return found
+
+    def check(self, choice: Choice, where: str) -> tuple[str, dict[str, Any]]:
+        """The word and its options with every default filled in and every value checked; all faults at once."""
+        word, options = split_choice(choice, where)
+        return word, checked(self.find(word, where), options, f"{where}.{word}")
+
+    def build(self, choice: Choice, where: str, **given: Any) -> T:
+        """Make the member that ``choice`` asks for. ``given`` are arguments the Spec does not set."""
+        word, options = split_choice(choice, where)
+        factory = self.find(word, where)
+        return factory(**checked(factory, options, f"{where}.{word}", build=True, given=given), **given)
+
+
+@cache
+def _folder(package: str) -> dict[str, Member]:
+    root = importlib.import_module(package)
+    found: dict[str, Member] = {}
+    for folder in root.__path__:
+        for path in sorted(Path(folder).iterdir()):
+            inner = path / "__init__.py" if path.is_dir() else path
+            if inner.suffix != ".py" or path.name.startswith("_") or not inner.exists():
+                continue
+            for name, doc in _public_names(inner):
+                word, module = word_of(name), f"{package}.{path.stem}"
+                if word in found:
+                    raise SpecError(f"{package}: both {found[word].module} and {module} name '{word}'.")
+                found[word] = Member(word, module, name, doc)
+    return found
+
+
+@cache
+def _entry_points(family: str) -> dict[str, Member]:
+    points = metadata.entry_points(group=f"thirtyfold.{family}")
+    return {p.name: Member(p.name, p.module, p.attr) for p in points}
+
+
+def _public_names(path: Path) -> list[tuple[str, str]]:
+    """The names in ``__all__`` with the first line of each one's docstring; nothing is imported."""
+    names: list[str] = []
+    docs: dict[str, str] = {}
+    for node in ast.parse(path.read_text(encoding="utf-8")).body:
+        if isinstance(node, ast.Assign) and getattr(node.targets[0], "id", "") == "__all__":
+            names = list(ast.literal_eval(node.value))
+        elif isinstance(node, ast.ClassDef | ast.FunctionDef):
+            docs[node.name] = (ast.get_docstring(node) or "").split("\n")[0]
+    return [(name, docs.get(name, "")) for name in names]
+
+
+def _from_file(word: str, where: str) -> Any:
+    """Load ``path/to/file.py:Name``: the user's own code, named in the user's own Spec."""
+    file, _, name = word.rpartition(":")
+    path = Path(file)
+    if not path.is_file():
+        raise SpecError(Fault(where, f"there is no file {file!r} (looked in {Path.cwd()})."))
+    key = f"thirtyfold_user_{abs(hash(path.resolve()))}_{path.stem}"
+    module = sys.modules.get(key) or _load(key, path, where)
+    if not hasattr(module, name):
+        known = [n for n in vars(module) if not n.startswith("_")]
+        raise SpecError(Fault(where, f"{file} has no '{name}'.", ", ".join(known), nearest(name, known)))
+    return getattr(module, name)
+
+
+def _load(key: str, path: Path, where: str) -> ModuleType:
+    spec = importlib.util.spec_from_file_location(key, path)
+    if spec is None or spec.loader is None:
+        raise SpecError(Fault(where, f"{path} is not a Python file."))
+    module = importlib.util.module_from_spec(spec)
+    sys.modules[key] = module
+    spec.loader.exec_module(module)
+    return module
+
+
+def checked(
+    factory: Callable[..., Any],
+    options: Any,
+    where: str,
+    *,
+    build: bool = False,
+    given: Mapping[str, Any] | None = None,
+) -> dict[str, Any]:
+    """Check options against the factory's own signature and fill in its defaults; raises one SpecError with all faults.
+
+    An option annotated ``Annotated[X, Family("...")]`` is itself a choice: with ``build`` it becomes the member.
+    """
+    parameters = _parameters(factory)
+    for name in given or {}:
+        parameters.pop(name, None)
+    if not isinstance(options, dict):
+        if not parameters:
+            raise SpecError(Fault(where, f"takes no options, got {options!r}."))
+        options = {next(iter(parameters)): options}
+    hints = _hints(factory) if parameters else {}
+    faults: list[Fault] = []
+    done: dict[str, Any] = {}
+    for name in options.keys() - parameters.keys():
+        allowed = ", ".join(parameters) or "no options"
+        faults.append(Fault(f"{where}.{name}", "no such option.", allowed, nearest(name, parameters)))
+    for name, parameter in parameters.items():
+        try:
+            done[name] = _option(name, parameter, options, hints.get(name, Any), f"{where}.{name}", build)
+        except SpecError as error:
+            faults += error.faults
+    if faults:
+        raise SpecError(sorted(faults, key=lambda f: f.where))
+    return done
+
+
+def _option(name: str, parameter: inspect.Parameter, options: Any, hint: Any, where: str, build: bool) -> Any:
+    from pydantic import TypeAdapter, ValidationError  # here, because it costs a tenth of a second
+
+    if name not in options and parameter.default is parameter.empty:
+        raise SpecError(Fault(where, "this option is missing."))
+    value = options.get(name, parameter.default)
+    family = next((m for m in get_args(hint)[1:] if isinstance(m, Family)), None)
+    if family is not None:
+        if value is None:
+            return None
+        if build:
+            return family.build(value, where)
+        word, inner = family.check(value, where)
+        return {word: inner}
+    if name not in options:
+        return value
+    try:
+        return TypeAdapter(hint).validate_python(value)
+    except ValidationError as error:
+        raise SpecError(
+            [Fault(".".join([where, *map(str, e["loc"])]), f"{e['msg']}; got {e['input']!r}.") for e in error.errors()]
+        ) from None
+
+
+def _parameters(factory: Callable[..., Any]) -> dict[str, inspect.Parameter]:
+    if inspect.isclass(factory) and factory.__init__ is object.__init__:  # type: ignore[misc]
+        return {}
+    found = dict(inspect.signature(factory).parameters)
+    return {n: p for n, p in found.items() if p.kind in (p.POSITIONAL_OR_KEYWORD, p.KEYWORD_ONLY)}
+
+
+def _hints(factory: Callable[..., Any]) -> dict[str, Any]:
+    call = factory.__init__ if inspect.isclass(factory) else factory  # type: ignore[misc]
+    return get_type_hints(call, include_extras=True)

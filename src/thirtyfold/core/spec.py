@@ -1,0 +1,288 @@
+"""Spec: what should be. One YAML file, read once, checked whole, never changed.
+
+Unknown keys are refused with the nearest right word, every fault at once. Words that name a member of a family are
+checked against that member's own signature in ``plan.py``, because the signature is the schema.
+"""
+
+import hashlib
+import json
+import re
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Annotated, Any, Literal
+
+import yaml
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError, model_validator
+
+from thirtyfold.core.errors import Fault, SpecError
+from thirtyfold.core.family import Choice, nearest
+
+__all__ = ["Section", "Spec", "Watched"]
+
+Share = Annotated[float, Field(gt=0, lt=1)]
+
+
+class Section(BaseModel):
+    """A part of the Spec: frozen, unknown keys refused."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid", strict=False)
+
+
+class Roles(Section):
+    """Columns with a part of their own in the story; none of them is an input to the model."""
+
+    id: list[str] = []
+    group: str | None = None
+    time: str | None = None
+    weight: str | None = None
+    part: str | None = None
+    ignore: list[str] = []
+
+
+class CleanSection(Section):
+    """Steps 6 and 7."""
+
+    missing: list[str] | None = None
+    """Spellings that mean "missing"; by default they are found (``?``, ``NA``, blank, -999 ...)."""
+    duplicates: Literal["group", "drop", "keep"] = "group"
+    """``group``: exact copies are kept on one side of every split; ``drop``: only the first is kept."""
+    spelling: Literal["safe", "all", "propose", "off"] = "safe"
+    """Which proposed spellings are accepted: only safe ones, all, none (proposed in the ledger), or no search."""
+    same: dict[str, dict[str, list[str]]] = {}
+    """Taught: ``{column: {kept spelling: [other spellings]}}``."""
+    different: dict[str, list[list[str]]] = {}
+    """Taught: ``{column: [[spelling, spelling that is not the same thing]]}``."""
+    keep: list[str] = []
+    """Columns that are not to be set aside as constant, as an id, or as giving the answer away."""
+
+
+class SplitSection(Section):
+    """Step 10."""
+
+    train: Share = 0.70
+    validation: Share = 0.15
+    test: Share = 0.15
+    how: Choice = "auto"
+
+    @model_validator(mode="after")
+    def _whole(self) -> "SplitSection":
+        if abs(self.train + self.validation + self.test - 1) > 1e-9:
+            total = self.train + self.validation + self.test
+            raise ValueError(f"train, validation and test must add up to 1, they add up to {total:g}")
+        return self
+
+
+class TuneSection(Section):
+    """Step 22. ``trials: 0`` turns it off."""
+
+    search: Choice = "bayesian"
+    trials: Annotated[int, Field(ge=0)] = 0
+    minutes: Annotated[float, Field(gt=0)] | None = None
+    options: dict[str, list[Any]] = {}
+    """What is searched, instead of the model's own space: option name to values, or to [low, high] of numbers."""
+    threshold: bool | dict[str, float] = True
+    """Choose a decision threshold on validation rows when two classes are imbalanced; or costs ``{false_negative: 5,
+    false_positive: 1}`` to choose it by."""
+    refit: bool = True
+    """Fit the chosen model again on training and validation rows together."""
+
+
+class FinetuneSection(Section):
+    """Step 26: go on learning from a previous Package on this data's training rows."""
+
+    package: str
+    """A folder, a run id, or ``name@champion``."""
+
+
+class CompressSection(Section):
+    """Step 28."""
+
+    search: list[Choice] = ["quantize", "prune", "distill"]
+    size_mb: Annotated[float, Field(gt=0)] | None = None
+    latency_ms: Annotated[float, Field(gt=0)] | None = None
+    lose_at_most: Annotated[float, Field(ge=0)] = 0.005
+    """How much of the metric on validation rows may be lost."""
+
+
+class RetrainSection(Section):
+    """Step 30: when to go round again, and when to trust the outcome."""
+
+    when: list[Choice] = ["drift", "accuracy_drop"]
+    confidence: Annotated[float, Field(gt=0.5, lt=1)] = 0.95
+    """A challenger is promoted only when it is better than the champion on the same rows with this confidence."""
+    rollback: bool = True
+
+
+class ServeSection(Section):
+    """Step 29: the server."""
+
+    host: str = "127.0.0.1"
+    port: Annotated[int, Field(ge=0, le=65535)] = 8000
+    api_key: str | None = None
+    """Name of the environment variable that holds the key; never the key itself."""
+    max_rows: Annotated[int, Field(ge=1)] = 10_000
+    max_mb: Annotated[float, Field(gt=0)] = 16.0
+
+
+Many = Annotated[list[Choice], BeforeValidator(lambda v: [v] if isinstance(v, str | dict) else v)]
+
+
+class Spec(Section):
+    """The whole lifecycle of one model, a section a stage. Everything but ``target`` and ``collect`` has a default."""
+
+    name: Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9_.-]{0,63}$")] = "model"
+    goal: str = ""
+    """In words: what it is for. Goes onto the model card."""
+    users: str = ""
+    """Who will use it, and how. Goes onto the model card."""
+    target: str
+    task: str = "auto"
+    metric: str = "auto"
+    success: dict[str, float] = {}
+    """Gates: the least (or most) a metric may be on the test rows."""
+    limits: dict[Literal["latency_ms", "size_mb", "memory_mb"], float] = {}
+    """Gates: the most that the Package may need."""
+    seed: Annotated[int, Field(ge=0, lt=2**31)] = 0
+    minutes: Annotated[float, Field(gt=0)] | None = None
+    """The user's budget for the whole run."""
+
+    collect: Choice
+    fields: dict[str, Choice] = {}
+    """Field types where the recognized one is not wanted: ``{zip: category, price: {number: {...}}}``."""
+    roles: Roles = Roles()
+    clean: CleanSection = CleanSection()
+    label: Choice = "given"
+    split: SplitSection = SplitSection()
+    features: dict[str, str] = {}
+    """The user's own features: ``{gain_per_hour: gain / (hours + 1)}``."""
+    model: Choice = "auto"
+    tune: TuneSection = TuneSection()
+    finetune: FinetuneSection | None = None
+    safety: Many = ["fairness", "privacy", "robustness", "calibration", "personal_data"]
+    compress: CompressSection | None = CompressSection()
+    deploy: Many = ["folder"]
+    serve: ServeSection = ServeSection()
+    monitor: Many = ["drift", "accuracy", "latency", "failures"]
+    retrain: RetrainSection = RetrainSection()
+
+    @classmethod
+    def read(cls, path: str | Path, **override: Any) -> "Spec":
+        """Read a YAML file. ``override`` are dotted paths with values, set on top (``{"tune.trials": 30}``).
+
+        Raises SpecError with every fault.
+        """
+        path = Path(path)
+        try:
+            text = path.read_text(encoding="utf-8")
+        except FileNotFoundError:
+            raise SpecError(Fault(str(path), "there is no such file.")) from None
+        except (UnicodeDecodeError, IsADirectoryError):
+            raise SpecError(Fault(str(path), "is not a YAML text file.")) from None
+        try:
+            raw = yaml.load(text, Loader=_Strict)
+        except yaml.YAMLError as error:
+            mark = getattr(error, "problem_mark", None)
+            line = f" line {mark.line + 1}" if mark else ""
+            problem = getattr(error, "problem", None) or str(error)
+            raise SpecError(Fault(f"{path}{line}", f"is not valid YAML: {problem}.")) from None
+        if not isinstance(raw, dict):
+            raise SpecError(Fault(str(path), "must be 'key: value' lines, such as 'target: income'."))
+        raw.setdefault("name", re.sub(r"[^A-Za-z0-9_.-]+", "-", path.stem).strip("-._") or "model")
+        return cls.of(raw, **override)
+
+    @classmethod
+    def of(cls, raw: Mapping[str, Any], **override: Any) -> "Spec":
+        """Check a mapping; raises SpecError with every fault and the nearest right words."""
+        tree = json.loads(json.dumps(dict(raw), default=str))
+        for path, value in override.items():
+            _set(tree, path, value)
+        try:
+            return cls.model_validate(tree)
+        except ValidationError as error:
+            raise SpecError([_fault(e) for e in error.errors()]) from None
+
+    def digest(self) -> str:
+        """The hash of everything in the Spec."""
+        return hashlib.sha256(json.dumps(self.model_dump(mode="json"), sort_keys=True).encode()).hexdigest()
+
+    def to_yaml(self, decided: Mapping[str, Any] | None = None) -> str:
+        """The filled-in Spec as YAML; ``decided`` are dotted paths with what was chosen for each ``auto``."""
+        tree = self.model_dump(mode="json")
+        for path, value in (decided or {}).items():
+            _set(tree, path, value)
+        return yaml.safe_dump(tree, sort_keys=False, allow_unicode=True, width=110)
+
+
+class Watched:
+    """A Spec that notes which sections are read, so that a stage's cache key holds just its part of the Spec."""
+
+    def __init__(self, spec: Spec) -> None:
+        self._spec, self._seen, self._open = spec, set[str](), True
+
+    def __getattr__(self, name: str) -> Any:
+        if not self._open:
+            raise AttributeError(f"A stage reads the Spec in __init__ only ('{name}' was read later).")
+        value = getattr(self._spec, name)
+        if name in type(self._spec).model_fields:
+            self._seen.add(name)
+        return value
+
+    def part(self) -> dict[str, Any]:
+        """The sections that were read, as plain values."""
+        return {n: v for n, v in self._spec.model_dump(mode="json").items() if n in self._seen}
+
+    @contextmanager
+    def only_here(self) -> Iterator["Watched"]:
+        try:
+            yield self
+        finally:
+            self._open = False
+
+
+class _Strict(yaml.SafeLoader):
+    """YAML in which a key given twice is a fault instead of a silent overwrite."""
+
+    def construct_mapping(self, node: yaml.MappingNode, deep: bool = False) -> dict[Any, Any]:
+        seen: set[Any] = set()
+        for key_node, _ in node.value:
+            key = self.construct_object(key_node, deep=True)
+            if key in seen:
+                raise yaml.MarkedYAMLError(problem=f"'{key}' is given twice", problem_mark=key_node.start_mark)
+            seen.add(key)
+        return super().construct_mapping(node, deep)
+
+
+def _set(tree: dict[str, Any], path: str, value: Any) -> None:
+    *above, last = path.split(".")
+    for key in above:
+        inner = tree.get(key)
+        if isinstance(inner, str):
+            inner = {inner: {}}
+        tree[key] = inner = inner if isinstance(inner, dict) else {}
+        tree = inner
+    tree[last] = value
+
+
+def _fault(error: Any) -> Fault:
+    where = ".".join(str(p) for p in error["loc"])
+    if error["type"] == "extra_forbidden":
+        keys = _keys_at(error["loc"][:-1])
+        return Fault(where, "there is no such key.", ", ".join(keys), nearest(str(error["loc"][-1]), keys))
+    if error["type"] == "missing":
+        return Fault(where, "this key is missing.")
+    message = str(error["msg"]).removeprefix("Value error, ")
+    came = "" if error["type"] == "value_error" else f"; got {error['input']!r}"
+    return Fault(where, f"{message}{came}.")
+
+
+def _keys_at(loc: tuple[Any, ...]) -> list[str]:
+    kind: Any = Spec
+    for part in loc:
+        kind = _section(kind.model_fields[part].annotation) if hasattr(kind, "model_fields") else None
+    return list(kind.model_fields) if kind is not None else []
+
+
+def _section(annotation: Any) -> Any:
+    options = [annotation, *getattr(annotation, "__args__", ())]
+    return next((o for o in options if isinstance(o, type) and issubclass(o, Section)), None)

@@ -1,0 +1,108 @@
+"""Store: results by the hash of what made them. Every write is atomic: whole, or not there."""
+
+import hashlib
+import json
+import os
+import shutil
+import tempfile
+from collections.abc import Mapping
+from pathlib import Path, PurePosixPath
+
+from thirtyfold.core.errors import DataError
+
+__all__ = ["Files", "Folder", "Store", "digest", "read_folder", "write_folder"]
+
+Files = Mapping[str, bytes]
+
+
+def digest(files: Files) -> str:
+    """The hash of a set of files, by name and content."""
+    whole = hashlib.sha256()
+    for name in sorted(files):
+        whole.update(f"{name} {hashlib.sha256(files[name]).hexdigest()}\n".encode())
+    return whole.hexdigest()
+
+
+def write_folder(folder: Path, files: Files) -> None:
+    """Write a folder whole: into a new one beside it, flushed to disk, then renamed into place."""
+    folder.parent.mkdir(parents=True, exist_ok=True)
+    new = Path(tempfile.mkdtemp(prefix=f".{folder.name}.", dir=folder.parent))
+    try:
+        for name, data in files.items():
+            path = new / _inside(name)
+            path.parent.mkdir(parents=True, exist_ok=True)
+            with path.open("wb") as file:
+                file.write(data)
+                file.flush()
+                os.fsync(file.fileno())
+        new.chmod(0o755)
+        old = folder.with_name(f".{folder.name}.{new.name[-8:]}.old")
+        if folder.exists():
+            folder.rename(old)
+        new.rename(folder)
+        shutil.rmtree(old, ignore_errors=True)
+    finally:
+        shutil.rmtree(new, ignore_errors=True)
+
+
+def read_folder(folder: Path) -> dict[str, bytes]:
+    """Every file of a folder by its relative name."""
+    return {str(PurePosixPath(p.relative_to(folder))): p.read_bytes() for p in folder.rglob("*") if p.is_file()}
+
+
+def _inside(name: str) -> PurePosixPath:
+    path = PurePosixPath(name)
+    if path.is_absolute() or ".." in path.parts:
+        raise DataError(f"{name!r} would be written outside its folder.")
+    return path
+
+
+class Folder:
+    """A Checkpoint on disk: half-done work of one stage, by name."""
+
+    def __init__(self, root: Path) -> None:
+        self.root = root
+
+    def save(self, name: str, files: Files) -> None:
+        write_folder(self.root / name, files)
+
+    def load(self, name: str) -> dict[str, bytes] | None:
+        folder = self.root / name
+        if folder.is_dir():
+            return read_folder(folder)
+        # Killed between the two renames: the earlier state is whole under its old name.
+        old = sorted(self.root.glob(f".{name}.*.old")) if self.root.is_dir() else []
+        return read_folder(old[-1]) if old else None
+
+
+class Store:
+    """``done/KEY`` are results of stages, each gift in a folder of its own; ``partial/KEY`` is half-done work."""
+
+    def __init__(self, root: Path) -> None:
+        self.root = root
+
+    def put(self, key: str, gifts: Mapping[str, Files], notes: bytes) -> dict[str, str]:
+        """Keep what a stage gave with its evidence; returns the hash of each gift."""
+        hashes = {name: digest(files) for name, files in gifts.items()}
+        files = {f"{name}/{file}": data for name, inner in gifts.items() for file, data in inner.items()}
+        index = json.dumps(hashes, sort_keys=True).encode()
+        write_folder(self._done(key), {**files, "index.json": index, "notes.json": notes})
+        shutil.rmtree(self.root / "partial" / key, ignore_errors=True)
+        return hashes
+
+    def index(self, key: str) -> dict[str, str] | None:
+        """The hash of each gift that is stored under a key, or None."""
+        path = self._done(key) / "index.json"
+        return dict(json.loads(path.read_bytes())) if path.is_file() else None
+
+    def gift(self, key: str, name: str) -> dict[str, bytes]:
+        return read_folder(self._done(key) / name)
+
+    def notes(self, key: str) -> bytes:
+        return (self._done(key) / "notes.json").read_bytes()
+
+    def partial(self, key: str) -> Folder:
+        return Folder(self.root / "partial" / key)
+
+    def _done(self, key: str) -> Path:
+        return self.root / "done" / key

@@ -1,0 +1,83 @@
+"""Task: what kind of answer is wanted. One file of ``aim/tasks`` each; travels inside the Package as JSON.
+
+``raw`` is what a model gives: shape (rows, outputs). Classification: probabilities of the classes in order, rows sum
+to 1. Regression: outputs is 1, the value itself.
+"""
+
+from collections.abc import Mapping
+from typing import Any, ClassVar, Protocol, Self
+
+import polars as pl
+
+from thirtyfold.core.fieldtype import Array
+
+__all__ = ["Metric", "Task"]
+
+
+class Task(Protocol):
+    """The contract; ``thirtyfold.testing.check_task`` runs a member through it. Immutable once fitted."""
+
+    metrics: ClassVar[tuple[str, ...]]
+    """Words of aim/metrics reported for this task; the first is the default to choose by."""
+    loss: ClassVar[str]
+    """The default word of learn/losses."""
+
+    @property
+    def classes(self) -> tuple[str, ...]:
+        """The labels in order; empty for a task whose answer is a number."""
+        ...
+
+    @property
+    def outputs(self) -> int: ...
+
+    @classmethod
+    def recognize(cls, type_word: str, target: pl.Series) -> float:
+        """How sure, 0 to 1, that this is the task for a typed target column."""
+        ...
+
+    def fit(self, target: pl.Series) -> Self:
+        """Learn from the training target what there is to know (the classes); returns a fitted copy."""
+        ...
+
+    def encode(self, target: pl.Series) -> Array:
+        """Target to int64 codes or float64 values; a label not seen in fit is -1, a missing value -1 or NaN."""
+        ...
+
+    def baseline(self, target: Array) -> Array:
+        """The naive raw answer, shape (outputs,): class shares, or the mean."""
+        ...
+
+    def decide(self, raw: Array, columns: Mapping[str, Array]) -> Array:
+        """Raw to class codes (thresholds applied) or values; shape (rows,). ``columns`` are the typed inputs."""
+        ...
+
+    def decode(self, raw: Array, columns: Mapping[str, Array]) -> pl.DataFrame:
+        """Raw to what a user reads: ``prediction``, ``confidence`` and ``probability_<class>`` or ``prediction`` alone."""
+        ...
+
+    def schema(self) -> dict[str, Any]:
+        """The JSON schema of one answer."""
+        ...
+
+    def state(self) -> dict[str, Any]:
+        """Everything fitted, JSON-able; ``restore(state)`` gives an equal task."""
+        ...
+
+    @classmethod
+    def restore(cls, state: Mapping[str, Any]) -> Self: ...
+
+
+class Metric(Protocol):
+    """A number for how good answers are. Stateless; one class in ``aim/metrics``."""
+
+    tasks: ClassVar[tuple[str, ...]]
+    greater: ClassVar[bool]
+    """True where more is better."""
+    bounds: ClassVar[tuple[float, float]]
+
+    def score(self, truth: Array, raw: Array, decided: Array, weight: Array | None = None) -> float:
+        """``truth`` codes or values (rows,); ``raw`` (rows, outputs); ``decided`` codes or values (rows,).
+
+        NaN where it is not defined (one class alone for ROC AUC).
+        """
+        ...
