@@ -67,7 +67,7 @@ def unpack(files: Mapping[str, bytes], hint: Any) -> Any:
     return _unpack(json.loads(files["value.json"]), hint, files)
 
 
-def _unpack(tree: Any, hint: Any, files: Mapping[str, bytes]) -> Any:
+def _unpack(tree: Any, hint: Any, files: Mapping[str, bytes]) -> Any:  # noqa: PLR0911 - one return a kind
     origin, args = get_origin(hint), get_args(hint)
     if origin in (Union, types.UnionType):
         rest = [a for a in args if a is not type(None)]
@@ -77,7 +77,7 @@ def _unpack(tree: Any, hint: Any, files: Mapping[str, bytes]) -> Any:
     if hint is np.ndarray or origin is np.ndarray:
         return np.load(io.BytesIO(files[tree["$"]]), allow_pickle=False)
     if hint is pl.DataFrame:
-        return pl.read_ipc(io.BytesIO(files[tree["$"]]), memory_map=False)
+        return pl.read_ipc(io.BytesIO(files[tree["$"]]))
     if hint is bytes:
         return files[tree["$"]]
     if isinstance(hint, type) and hasattr(hint, "load") and hasattr(hint, "save"):

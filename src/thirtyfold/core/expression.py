@@ -27,6 +27,10 @@ def _part(name: Any) -> Callable[[Array], Array]:
     return lambda x: Calendar(part=name).apply(x)
 
 
+def _if_else(condition: Array, yes: Array, no: Array) -> Array:
+    return np.asarray(np.where(condition != 0, yes, no))
+
+
 def _missing(x: Array) -> Array:
     return np.array([v is None for v in x]) if x.dtype == object else np.isnan(x)
 
@@ -35,7 +39,7 @@ FUNCTIONS: dict[str, tuple[int, Callable[..., Array]]] = {
     "abs": (1, np.abs),
     "exp": (1, np.exp),
     "floor": (1, np.floor),
-    "if_else": (3, lambda c, a, b: np.where(c != 0, a, b)),
+    "if_else": (3, _if_else),
     "length": (1, lambda x: Length().apply(x)),
     "log": (1, np.log),
     "log1p": (1, np.log1p),
@@ -125,7 +129,7 @@ class Expression:
                     Fault("", f"there is no function '{name}'.", ", ".join(FUNCTIONS), nearest(name, FUNCTIONS))
                 )
             case _:
-                raise SpecError(Fault("", f"'{ast.unparse(node)}' cannot be used in a formula."))  # type: ignore[arg-type]
+                raise SpecError(Fault("", f"'{ast.unparse(node)}' cannot be used in a formula."))
         for part in inner:
             self._check(part)
 

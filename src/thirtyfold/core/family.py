@@ -19,7 +19,7 @@ from functools import cache
 from importlib import metadata
 from pathlib import Path
 from types import ModuleType
-from typing import Any, Generic, TypeVar, get_args, get_type_hints
+from typing import Any, Generic, TypeVar, cast, get_args, get_type_hints
 
 from thirtyfold.core.errors import Fault, MissingExtra, SpecError
 
@@ -96,7 +96,7 @@ class Family(Generic[T]):
         installed.
         """
         if ".py:" in word:
-            return _from_file(word, where)
+            return cast(Callable[..., T], _from_file(word, where))
         members = self.members()
         if word not in members:
             hint = nearest(word, members)
@@ -213,7 +213,7 @@ def checked(
         faults.append(Fault(f"{where}.{name}", "no such option.", allowed, nearest(name, parameters)))
     for name, parameter in parameters.items():
         try:
-            done[name] = _option(name, parameter, options, hints.get(name, Any), f"{where}.{name}", build)
+            done[name] = _option(parameter, options, hints.get(name, Any), f"{where}.{name}", build=build)
         except SpecError as error:
             faults += error.faults
     if faults:
@@ -221,9 +221,10 @@ def checked(
     return done
 
 
-def _option(name: str, parameter: inspect.Parameter, options: Any, hint: Any, where: str, build: bool) -> Any:
+def _option(parameter: inspect.Parameter, options: Any, hint: Any, where: str, *, build: bool) -> Any:
     from pydantic import TypeAdapter, ValidationError  # here, because it costs a tenth of a second
 
+    name = parameter.name
     if name not in options and parameter.default is parameter.empty:
         raise SpecError(Fault(where, "this option is missing."))
     value = options.get(name, parameter.default)
@@ -246,12 +247,12 @@ def _option(name: str, parameter: inspect.Parameter, options: Any, hint: Any, wh
 
 
 def _parameters(factory: Callable[..., Any]) -> dict[str, inspect.Parameter]:
-    if inspect.isclass(factory) and factory.__init__ is object.__init__:  # type: ignore[misc]
+    if inspect.isclass(factory) and factory.__init__ is object.__init__:
         return {}
     found = dict(inspect.signature(factory).parameters)
     return {n: p for n, p in found.items() if p.kind in (p.POSITIONAL_OR_KEYWORD, p.KEYWORD_ONLY)}
 
 
 def _hints(factory: Callable[..., Any]) -> dict[str, Any]:
-    call = factory.__init__ if inspect.isclass(factory) else factory  # type: ignore[misc]
+    call = factory.__init__ if inspect.isclass(factory) else factory
     return get_type_hints(call, include_extras=True)

@@ -1,7 +1,7 @@
 """FieldType: all that any stage must know of one kind of data, in one file of ``data/types``.
 
-A member's ``__init__`` takes only its options (the Spec's ``fields: {age: {number: {...}}}``); it holds no learned state.
-What is learned travels as values: spellings and markers in the Column, encodings as Features.
+A member's ``__init__`` takes only its options (the Spec's ``fields: {age: {number: {...}}}``); it holds no learned
+state. What is learned travels as values: spellings and markers in the Column, encodings as Features.
 """
 
 from dataclasses import dataclass, field

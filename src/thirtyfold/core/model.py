@@ -63,7 +63,7 @@ class Model(Protocol):
         ...
 
     def story(self) -> list[Evidence]:
-        """Evidence for steps 13 to 20 of the last ``fit``: real numbers of what happened in each, or why there is none."""
+        """Evidence for steps 13 to 20 of the last ``fit``: what happened in each, in numbers, or why there is none."""
         ...
 
     def refit(self) -> dict[str, Any]:

@@ -180,7 +180,7 @@ class Spec(Section):
         except (UnicodeDecodeError, IsADirectoryError):
             raise SpecError(Fault(str(path), "is not a YAML text file.")) from None
         try:
-            raw = yaml.load(text, Loader=_Strict)
+            raw = yaml.load(text, Loader=_Strict)  # noqa: S506 - a SafeLoader that also refuses doubled keys
         except yaml.YAMLError as error:
             mark = getattr(error, "problem_mark", None)
             line = f" line {mark.line + 1}" if mark else ""
@@ -243,7 +243,7 @@ class Watched:
 class _Strict(yaml.SafeLoader):
     """YAML in which a key given twice is a fault instead of a silent overwrite."""
 
-    def construct_mapping(self, node: yaml.MappingNode, deep: bool = False) -> dict[Any, Any]:
+    def construct_mapping(self, node: yaml.MappingNode, deep: bool = False) -> dict[Any, Any]:  # noqa: FBT001, FBT002
         seen: set[Any] = set()
         for key_node, _ in node.value:
             key = self.construct_object(key_node, deep=True)

@@ -108,7 +108,7 @@ def to_array(column: pl.Series) -> np.ndarray[Any, Any]:
 
     Numbers stay; booleans become 1.0 and 0.0; moments become seconds since 1970 (UTC).
     """
-    if column.dtype == pl.String or column.dtype == pl.Null:
+    if column.dtype in (pl.String, pl.Null):
         return column.cast(pl.String).to_numpy().astype(object)
     if column.dtype.is_temporal():
         seconds = column.cast(pl.Datetime("us")).dt.epoch("us").cast(pl.Float64) / 1e6

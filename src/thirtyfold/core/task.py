@@ -52,7 +52,7 @@ class Task(Protocol):
         ...
 
     def decode(self, raw: Array, columns: Mapping[str, Array]) -> pl.DataFrame:
-        """Raw to what a user reads: ``prediction``, ``confidence`` and ``probability_<class>`` or ``prediction`` alone."""
+        """Raw to what a user reads: ``prediction``, with ``confidence`` and ``probability_<class>`` where there are."""
         ...
 
     def schema(self) -> dict[str, Any]:

@@ -1,0 +1,22 @@
+"""How often is the answer right, each class counted the same?"""
+
+from typing import ClassVar
+
+import numpy as np
+
+from thirtyfold.core.fieldtype import Array
+
+__all__ = ["BalancedAccuracy"]
+
+
+class BalancedAccuracy:
+    """The mean over true classes of the share that is right (Brodersen et al. 2010)."""
+
+    tasks: ClassVar[tuple[str, ...]] = ("classification",)
+    greater: ClassVar[bool] = True
+    bounds: ClassVar[tuple[float, float]] = (0.0, 1.0)
+
+    def score(self, truth: Array, raw: Array, decided: Array, weight: Array | None = None) -> float:
+        from sklearn.metrics import recall_score
+
+        return float(recall_score(truth, decided, labels=np.unique(truth), average="macro", sample_weight=weight))

@@ -1,0 +1,21 @@
+"""Of the rows that are positive, how many were found?"""
+
+from typing import ClassVar
+
+from thirtyfold.core.fieldtype import Array
+
+__all__ = ["Recall"]
+
+
+class Recall:
+    """Of the second of two classes; the mean over classes where there are more."""
+
+    tasks: ClassVar[tuple[str, ...]] = ("classification",)
+    greater: ClassVar[bool] = True
+    bounds: ClassVar[tuple[float, float]] = (0.0, 1.0)
+
+    def score(self, truth: Array, raw: Array, decided: Array, weight: Array | None = None) -> float:
+        from sklearn.metrics import recall_score
+
+        average = "binary" if raw.shape[1] == 2 else "macro"
+        return float(recall_score(truth, decided, average=average, sample_weight=weight, zero_division=0))
