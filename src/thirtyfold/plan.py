@@ -1,0 +1,192 @@
+"""Plan: the lifecycle as one ordered tuple. A Spec becomes stages; what cannot be is refused before anything runs."""
+
+from collections.abc import Iterable, Sequence
+from importlib import import_module
+from typing import Any
+
+from thirtyfold.core.errors import Fault, MissingExtra, SpecError
+from thirtyfold.core.expression import Expression
+from thirtyfold.core.family import Choice, Family, split_choice
+from thirtyfold.core.spec import Spec, Watched
+from thirtyfold.core.step import Contract, contract
+
+__all__ = ["GIVEN", "LIFECYCLE", "Planned", "filled", "plan", "stage_names"]
+
+LIFECYCLE = (
+    "data.collect:Collect",        #  4  5
+    "data.clean:Clean",            #  6  7
+    "aim.define:Define",           #  1  2  3   it must see the cleaned target to know the task
+    "data.split:Split",            # 10         before anything that looks at the target together with the rest
+    "data.label:Label",            #  8
+    "data.analyze:Analyze",        #  9
+    "learn.select:Select",         # 11
+    "data.featurize:Featurize",    # 12
+    "learn.build:Build",           # 13 14 15
+    "learn.train:Train",           # 16 17 18 19 20
+    "prove.validate:Validate",     # 21
+    "learn.tune:Tune",             # 22
+    "learn.regularize:Regularize", # 23 24
+    "learn.finetune:Finetune",     # 26         before the test, so that the test is spent on what is kept
+    "prove.test:Test",             # 25
+    "prove.safety:Safety",         # 27
+    "ship.compress:Compress",      # 28
+    "prove.test:Prove",            # 25 27      again, of whatever fixes and compression made
+    "ship.export:Export",          # 29
+    "ship.deploy:Deploy",          # 29
+    "watch.monitor:Monitor",       # 30
+    "watch.retrain:Retrain",       # 30
+)  # fmt: skip
+"""Where each stage lives, in the order in which they run. The numbers are those of the thirty steps."""
+
+
+def _given() -> dict[str, Any]:
+    import polars as pl
+
+    from thirtyfold.core.package import Package
+
+    return {"frame": pl.DataFrame | None, "champion": Package | None, "previous": Package | None}
+
+
+GIVEN = ("frame", "champion", "previous")
+"""What comes from outside: a frame from Python, the model now in service, the Package to go on from."""
+
+FAMILIES: dict[str, str] = {
+    "collect": "data.sources",
+    "label": "data.labelers",
+    "model": "learn.models",
+    "safety": "prove.audits",
+    "deploy": "ship.targets",
+    "monitor": "watch.monitors",
+    "split.how": "data.splitters",
+    "tune.search": "learn.searchers",
+    "compress.search": "ship.compressors",
+    "retrain.when": "watch.triggers",
+}
+"""Which family each choice of the Spec is made from."""
+
+
+class Planned:
+    """A stage, made from its part of the Spec, with its contract."""
+
+    def __init__(self, path: str, spec: Spec) -> None:
+        module, name = path.split(":")
+        self.name = name.lower()
+        self.phase = module.split(".")[0]
+        factory = getattr(import_module(f"thirtyfold.{module}"), name)
+        watched = Watched(spec)
+        with watched.only_here():
+            self.stage: Any = factory(watched)
+        self.part = watched.part()
+        self.contract: Contract = contract(self.stage)
+        self.steps: tuple[int, ...] = self.stage.steps
+
+
+def stage_names() -> list[str]:
+    """Every stage's name, in order: what ``--until`` takes."""
+    return [path.split(":")[1].lower() for path in LIFECYCLE]
+
+
+def plan(spec: Spec, lifecycle: Iterable[str] = LIFECYCLE) -> list[Planned]:
+    """Make every stage; raises SpecError with every fault of the Spec, and for a need that no earlier stage gives."""
+    filled(spec)
+    have = _given()
+    stages = []
+    for path in lifecycle:
+        stage = Planned(path, spec)
+        for name, kind in stage.contract.needs.items():
+            if name not in have:
+                raise SpecError(f"{stage.name} needs '{name}', which no earlier stage gives.")
+            if have[name] != kind:
+                raise SpecError(f"{stage.name} needs '{name}' as {kind}, but it is given as {have[name]}.")
+        have |= stage.contract.gives
+        stages.append(stage)
+    return stages
+
+
+def filled(spec: Spec) -> Spec:
+    """The same Spec with every option of every choice filled in; raises SpecError with all faults at once."""
+    faults: list[Fault] = []
+    tree = spec.model_dump()
+    for path, family in FAMILIES.items():
+        section, _, key = path.partition(".")
+        if key and tree[section] is None:
+            continue
+        holder: dict[str, Any] = tree[section] if key else tree
+        holder[key or section] = _fill(holder[key or section], Family(family), path, faults)
+    tree["fields"] = {n: _fill(c, Family("data.types"), f"fields.{n}", faults) for n, c in spec.fields.items()}
+    for name, family in (("task", "aim.tasks"), ("metric", "aim.metrics")):
+        _fill(tree[name], Family(family), name, faults)
+    for metric in spec.success:
+        _fill(metric, Family("aim.metrics"), f"success.{metric}", faults)
+    faults += _contradictions(spec)
+    if faults:
+        raise SpecError(faults)
+    return Spec.of(tree)
+
+
+def _fill(choice: Any, family: Family[Any], where: str, faults: list[Fault]) -> Any:
+    if isinstance(choice, list):
+        return [_fill(c, family, f"{where}.{i}", faults) for i, c in enumerate(choice)]
+    if choice == "auto":
+        return choice
+    try:
+        return _one(choice, family, where)
+    except (SpecError, MissingExtra) as error:
+        faults += error.faults
+        return choice
+
+
+def _one(choice: Choice, family: Family[Any], where: str) -> Any:
+    if family.name == "sources" and isinstance(choice, str):
+        from thirtyfold.data.collect import choice_of
+
+        choice = choice_of(choice)
+    word, _ = split_choice(choice, where)
+    word, options = family.check(choice, where)
+    return {word: _plain(options)} if options else word
+
+
+def _plain(value: Any) -> Any:
+    """Options as YAML can say them."""
+    if isinstance(value, dict):
+        return {str(k): _plain(v) for k, v in value.items()}
+    if isinstance(value, list | tuple):
+        return [_plain(v) for v in value]
+    return value if value is None or isinstance(value, bool | int | float | str) else str(value)
+
+
+def _contradictions(spec: Spec) -> list[Fault]:
+    """Options that are each right but cannot both be."""
+    faults = []
+    roles = spec.roles
+    owners: dict[str, str] = {}
+    named: dict[str, Sequence[str | None]] = {
+        "group": [roles.group],
+        "time": [roles.time],
+        "weight": [roles.weight],
+        "part": [roles.part],
+    }
+    for role, columns in {**named, "id": roles.id, "ignore": roles.ignore}.items():
+        for column in (c for c in columns if c):
+            if column == spec.target:
+                faults.append(Fault(f"roles.{role}", f"'{column}' is the target; it cannot have another role."))
+            elif column in owners and {role, owners[column]} != {"id", "group"}:
+                faults.append(Fault(f"roles.{role}", f"'{column}' already has the role '{owners[column]}'."))
+            owners[column] = role
+    how = spec.split.how if isinstance(spec.split.how, str) else next(iter(spec.split.how))
+    for splitter, role in (("grouped", "group"), ("chronological", "time"), ("given", "part")):
+        if how == splitter and getattr(roles, role) is None:
+            faults.append(Fault("split.how", f"'{how}' needs a column: set 'roles: {{{role}: COLUMN}}'."))
+    for name, text in spec.features.items():
+        try:
+            used = Expression(text).names
+        except SpecError as error:
+            faults += [Fault(f"features.{name}", str(f), f.allowed and "", "") for f in error.faults]
+            continue
+        if spec.target in used:
+            faults.append(Fault(f"features.{name}", f"uses the target '{spec.target}', which is not known at serving."))
+        if name == spec.target:
+            faults.append(Fault(f"features.{name}", "has the name of the target."))
+    if spec.tune.trials == 0 and spec.tune.options:
+        faults.append(Fault("tune.options", "says what to search, but 'tune.trials' is 0.", hint="Set tune.trials."))
+    return faults
