@@ -32,7 +32,7 @@ def _if_else(condition: Array, yes: Array, no: Array) -> Array:
 
 
 def _missing(x: Array) -> Array:
-    return np.array([v is None for v in x]) if x.dtype == object else np.isnan(x)
+    return np.array([v is None for v in x] if x.dtype == object else np.isnan(x), dtype=np.float64)
 
 
 FUNCTIONS: dict[str, tuple[int, Callable[..., Array]]] = {
@@ -66,7 +66,7 @@ OPERATORS: dict[type[ast.AST], Callable[..., Any]] = {
     ast.NotEq: operator.ne,
     ast.USub: operator.neg,
     ast.UAdd: operator.pos,
-    ast.Not: lambda x: x == 0,
+    ast.Not: lambda x: np.asarray(x == 0, dtype=np.float64),
 }
 
 
@@ -144,7 +144,7 @@ def _is_column(node: ast.AST) -> bool:
 def _evaluate(node: ast.AST, columns: Mapping[str, Array]) -> Any:
     match node:
         case ast.Constant(value=value):
-            return value
+            return value if isinstance(value, str) else np.float64(value)  # so that 1 / 0 is missing, not an error
         case ast.Name(id=name) | ast.Call(func=ast.Name(id="col"), args=[ast.Constant(value=name)]):
             return columns[str(name)]
         case ast.BinOp(left=a, op=op, right=b):
