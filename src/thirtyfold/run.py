@@ -7,7 +7,7 @@ import os
 import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
-from functools import cache
+from functools import cache, partial
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any
@@ -53,7 +53,7 @@ Listener = Callable[[Event], None]
 
 @dataclass
 class Outcome:
-    """How a run ended: its folder, its summary (the JSON of ``thirtyfold show --json``), and its Package if there is one."""
+    """How a run ended: its folder, its summary (what ``thirtyfold show --json`` prints), and its Package if any."""
 
     folder: Path
     summary: dict[str, Any]
@@ -164,9 +164,9 @@ def _stages(work: _Work, stages: list[Planned], until: str | None) -> Thirtyfold
                 _failed(work, stage, error)
                 return error
             except KeyboardInterrupt:
-                error = Stopped("Stopped. What is done is kept; the same command goes on from here.")
-                _failed(work, stage, error)
-                return error
+                stopped = Stopped("Stopped. What is done is kept; the same command goes on from here.")
+                _failed(work, stage, stopped)
+                return stopped
             except BaseException as error:
                 work.record.add("stage_failed", stage=stage.name, error=f"{type(error).__name__}: {error}")
                 raise
@@ -197,12 +197,12 @@ def _stage(work: _Work, stage: Planned) -> list[Evidence]:
     evidence = EVIDENCE.validate_python(notes["evidence"])
     work.decided |= notes["decided"]
     for name, kind in stage.contract.gives.items():
-        work.gifts[name] = ((lambda k=key, n=name: work.home.store.gift(k, n)), kind, index[name])
+        work.gifts[name] = (partial(work.home.store.gift, key, name), kind, index[name])
     seconds = time.monotonic() - start
     reused = notes.get("fresh") is None
     work.stamps.append(Stamp(stage.name, stage.steps, "reused" if reused else "done", "", seconds, tuple(evidence)))
-    work.record.add("stage_done", stage=stage.name, steps=stage.steps, seconds=round(seconds, 4), reused=reused, key=key,
-                    gifts=index)  # fmt: skip
+    done = {"stage": stage.name, "steps": stage.steps, "seconds": round(seconds, 4), "reused": reused}
+    work.record.add("stage_done", **done, key=key, gifts=index)
     work.tell(Event("done", stage.name, stage.steps, seconds=seconds, evidence=tuple(evidence), reused=reused))
     return evidence
 
@@ -309,7 +309,7 @@ def free_threads() -> int:
     """
     import psutil
 
-    cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else (os.cpu_count() or 1)
+    cores: int = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else (os.cpu_count() or 1)
     busy = psutil.cpu_percent(interval=0.05) / 100 * (psutil.cpu_count() or cores)
     return max(1, min(cores, round(cores - busy)))
 

@@ -4,6 +4,7 @@
 """
 
 from collections.abc import Callable, Sequence
+from itertools import pairwise
 from typing import Any
 
 import numpy as np
@@ -30,7 +31,7 @@ def answers(package: Package, table: Table) -> tuple[Array, Array, dict[str, Arr
 
 
 def bootstrap(scorer: Scorer, rows: int, seed: int, rounds: int = ROUNDS) -> tuple[float, float]:
-    """The 95 % percentile interval of a score over rows drawn with replacement; samples without a score are left out."""
+    """The 95 % percentile interval of a score over rows drawn with replacement; draws without a score are left out."""
     rng = np.random.default_rng(seed)
     drawn = [scorer(rng.integers(0, rows, rows)) for _ in range(rounds)]
     known = [d for d in drawn if np.isfinite(d)]
@@ -41,7 +42,7 @@ def bootstrap(scorer: Scorer, rows: int, seed: int, rounds: int = ROUNDS) -> tup
 
 
 def compare(first: Scorer, second: Scorer, rows: int, seed: int, rounds: int = ROUNDS) -> tuple[float, float, float]:
-    """Paired: the 95 % interval of first minus second on the same drawn rows, and the share of draws where it is > 0."""
+    """Paired: the 95 % interval of first minus second on the same drawn rows, and the share of draws above 0."""
     rng = np.random.default_rng(seed)
     gaps = []
     for _ in range(rounds):
@@ -69,8 +70,8 @@ def scorer(task: Task, metric: str, truth: Array, raw: Array, columns: dict[str,
 def slices(table: Table, wrong: Array, names: Sequence[str], fewest: int = 30) -> list[dict[str, Any]]:
     """Groups of rows with clearly more error than the whole: by category, and by quarter of each number.
 
-    ``wrong`` is each row's error (0 or 1, or an absolute error). A slice is listed with its rows, its mean error, and by
-    how many standard errors that exceeds the mean of all; the worst first.
+    ``wrong`` is each row's error (0 or 1, or an absolute error). A slice is listed with its rows, its mean error, and
+    by how many standard errors that exceeds the mean of all; the worst first.
     """
     mean, spread = float(wrong.mean()), float(wrong.std())
     found = []
@@ -94,7 +95,7 @@ def _parts(column: pl.Series) -> list[tuple[str, Array]]:
     cuts = sorted({float(column.quantile(q) or 0.0) for q in (0.25, 0.5, 0.75)})
     edges = [-np.inf, *cuts, np.inf]
     values = column.cast(pl.Float64).fill_null(float("nan")).to_numpy()
-    return [(f"{_edge(a)} to {_edge(b)}", (values >= a) & (values < b)) for a, b in zip(edges, edges[1:], strict=False)]
+    return [(f"{_edge(a)} to {_edge(b)}", (values >= a) & (values < b)) for a, b in pairwise(edges)]
 
 
 def _edge(value: float) -> str:

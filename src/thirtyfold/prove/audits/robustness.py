@@ -1,0 +1,94 @@
+"""Does it hold when the rows are a little wrong? Noise on numbers, values gone missing."""
+
+from typing import Annotated
+
+import numpy as np
+from pydantic import Field
+
+from thirtyfold.core.aim import evaluate
+from thirtyfold.core.charts import lines, number
+from thirtyfold.core.evidence import TableView
+from thirtyfold.core.fieldtype import Array
+from thirtyfold.core.step import Context
+from thirtyfold.core.verdict import Verdict
+from thirtyfold.prove.safety import Case, Finding
+from thirtyfold.prove.score import answers
+
+__all__ = ["Robustness"]
+
+MOST = 5_000
+LEVELS = (0.0, 0.05, 0.1, 0.2, 0.4)
+
+
+class Robustness:
+    """How far the metric falls with noise of ``noise`` standard deviations on every number, and with that share of
+    all values missing.
+
+    ``at_most``: the largest fall allowed, as a share of what the model is better than nothing by (the metric without
+    noise minus the naive answer's).
+    """
+
+    def __init__(
+        self,
+        noise: Annotated[float, Field(gt=0, le=1)] = 0.1,
+        at_most: Annotated[float, Field(ge=0)] | None = None,
+    ) -> None:
+        self.noise, self.at_most = noise, at_most
+
+    def ask(self, case: Case, context: Context) -> Finding:
+        """Scores at rising levels of each trouble, on at most 5,000 test rows."""
+        rows = case.test.take(np.arange(min(len(case.test), MOST)))
+        truth, _, columns = answers(case.package, rows)
+        metric, task = case.aim.metric, case.package.task
+        levels = sorted({*LEVELS, self.noise})
+        series: dict[str, list[float]] = {"noise on numbers": [], "values missing": []}
+        for level in levels:
+            for name, spoil in (("noise on numbers", _noisy), ("values missing", _holes)):
+                spoiled = spoil(columns, level, np.random.default_rng(case.seed))
+                raw = case.package.raw(spoiled)
+                series[name].append(evaluate(task, (metric,), truth, raw, columns)[metric])
+        clean = series["noise on numbers"][0]
+        naive = task.baseline(task.encode(case.learning[str(case.learning.target)]))
+        floor = evaluate(task, (metric,), truth, np.tile(naive, (len(truth), 1)), columns)[metric]
+        at = levels.index(self.noise)
+        falls = {
+            name: abs(clean - values[at]) if _worse(case, clean, values[at]) else 0.0 for name, values in series.items()
+        }
+        worst = max(falls, key=falls.__getitem__)
+        share = falls[worst] / max(abs(clean - floor), 1e-9)
+        why = (
+            f"with {self.noise:.0%} of trouble ({worst}) {metric} goes from {number(clean)} to "
+            f"{number(series[worst][at])}, {share:.0%} of what was won over the naive answer"
+        )
+        passed = self.at_most is None or share <= self.at_most
+        table = TableView(
+            "Scores with trouble",
+            ("level", *series),
+            tuple((f"{level:.0%}", *(round(v[i], 4) for v in series.values())) for i, level in enumerate(levels)),
+            "Noise in standard deviations of each column; missing as a share of all values.",
+        )
+        picture = lines(f"{metric} with trouble", levels, series, "level", metric)
+        verdict = Verdict("safety.robustness", bool(passed), why, float(share), self.at_most, case.package.hash, falls)
+        return Finding(verdict, (table,), (picture,))
+
+
+def _worse(case: Case, clean: float, spoiled: float) -> bool:
+    return spoiled < clean if case.aim.greater else spoiled > clean
+
+
+def _noisy(columns: dict[str, Array], level: float, rng: np.random.Generator) -> dict[str, Array]:
+    out = {}
+    for name, values in columns.items():
+        drawn = rng.standard_normal(len(values))
+        out[name] = values if values.dtype == object else values + drawn * level * float(np.nanstd(values))
+    return out
+
+
+def _holes(columns: dict[str, Array], level: float, rng: np.random.Generator) -> dict[str, Array]:
+    out = {}
+    for name, values in columns.items():
+        gone = rng.random(len(values)) < level
+        spoiled = values.copy()
+        spoiled[gone] = None if values.dtype == object else np.nan
+        out[name] = spoiled
+    return out

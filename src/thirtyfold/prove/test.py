@@ -1,0 +1,273 @@
+"""Step 25: how good is it on rows that were never used to choose anything? Asked once, counted, with an interval."""
+
+from collections.abc import Sequence
+from typing import Any, ClassVar, NamedTuple
+
+import numpy as np
+
+from thirtyfold.core.aim import Aim, evaluate
+from thirtyfold.core.charts import bars, grid, number, scatter
+from thirtyfold.core.errors import DataError
+from thirtyfold.core.evidence import Evidence, Picture, TableView
+from thirtyfold.core.family import Family
+from thirtyfold.core.fieldtype import Array
+from thirtyfold.core.learned import Winner
+from thirtyfold.core.package import Package
+from thirtyfold.core.sealed import Sealed
+from thirtyfold.core.spec import Spec
+from thirtyfold.core.step import Context
+from thirtyfold.core.table import Table
+from thirtyfold.core.task import Metric, Task
+from thirtyfold.core.tested import Tested
+from thirtyfold.core.verdict import Verdict
+from thirtyfold.prove.safety import Case, audit_all, audits_of
+from thirtyfold.prove.score import answers, bootstrap, compare, scorer, slices
+
+__all__ = ["Prove", "Proved", "Test", "TestGiven"]
+
+BAD_SLICE = 4.0
+"""Standard errors by which a slice's error exceeds the whole's before it is called out."""
+
+
+class TestGiven(NamedTuple):
+    """What this stage gives."""
+
+    tested: Tested
+    gates: list[Verdict]
+    evidence: list[Evidence]
+
+
+class Test:
+    """Open the sealed rows, score the Package once, and answer the three questions."""
+
+    steps: ClassVar[tuple[int, ...]] = (25,)
+
+    def __init__(self, spec: Spec) -> None:
+        self.success, self.seed = dict(spec.success), spec.seed
+
+    def run(
+        self,
+        learned: Package,
+        learning: Table,
+        validation: Table,
+        test: Sealed,
+        aim: Aim,
+        champion: Package | None,
+        context: Context,
+    ) -> TestGiven:
+        rows, looks = test.open(context, f"test of {learned.hash[:12]}")
+        examined = _Examined(learned, learning, validation, rows, aim, self.seed)
+        tested, pictures = examined.tested(champion, looks)
+        gates = _gates(tested, aim, self.success)
+        return TestGiven(tested, gates, [_evidence(tested, gates, aim, pictures)])
+
+
+class Proved(NamedTuple):
+    """What this stage gives."""
+
+    final: Package
+    verdicts: list[Verdict]
+    result: Tested
+    evidence: list[Evidence]
+
+
+class Prove:
+    """What a fix or compression made is a new Package: it is tested and audited again, or the verdicts stand."""
+
+    steps: ClassVar[tuple[int, ...]] = (25, 27)
+
+    def __init__(self, spec: Spec) -> None:
+        self.success, self.seed = dict(spec.success), spec.seed
+        self.audits = audits_of(spec.safety)
+
+    def run(
+        self,
+        compressed: Package,
+        safe: Package,
+        tested: Tested,
+        gates: list[Verdict],
+        safety: list[Verdict],
+        learning: Table,
+        validation: Table,
+        test: Sealed,
+        aim: Aim,
+        winner: Winner,
+        champion: Package | None,
+        context: Context,
+    ) -> Proved:
+        if compressed.hash == tested.package:
+            evidence = [
+                Evidence(25, "No fix or compression made a new Package, so the test above stands."),
+                Evidence(27, "The Package is the one that was audited above, so those verdicts stand."),
+            ]
+            return Proved(compressed, [*gates, *safety], tested, evidence)
+        made = "compression" if compressed.hash != safe.hash else "the safety fix"
+        rows, looks = test.open(context, f"test of {compressed.hash[:12]} made by {made}")
+        again, pictures = _Examined(compressed, learning, validation, rows, aim, self.seed).tested(champion, looks)
+        fresh = _gates(again, aim, self.success)
+        findings = audit_all(self.audits, Case(compressed, learning, validation, rows, aim, winner, self.seed), context)
+        before, after = tested.scores[aim.metric], again.scores[aim.metric]
+        first = _evidence(again, fresh, aim, pictures)
+        why = (
+            f"The new Package made by {made} was tested again (look {looks}): {aim.metric} {number(after)} "
+            f"instead of {number(before)}. {first.why}"
+        )
+        table = TableView(
+            "Audits of the new Package",
+            ("audit", "passed", "what was found"),
+            tuple((f.verdict.name, "yes" if f.verdict.passed else "no", f.verdict.why) for f in findings),
+        )
+        audited = Evidence(27, f"{len(findings)} audit(s) were made again on the new Package.", {}, (table,))
+        verdicts = [*fresh, *(f.verdict for f in findings)]
+        return Proved(
+            compressed, verdicts, again, [Evidence(25, why, first.numbers, first.tables, first.pictures), audited]
+        )
+
+
+class _Examined:
+    """One Package on the opened rows."""
+
+    def __init__(self, package: Package, learning: Table, validation: Table, rows: Table, aim: Aim, seed: int) -> None:
+        self.package, self.aim, self.seed, self.rows = package, aim, seed, rows
+        self.task: Task = package.task
+        self.truth, self.raw, self.columns = answers(package, rows)
+        known = self.truth >= 0 if self.task.classes else np.isfinite(self.truth)
+        if not known.any():
+            raise DataError("No test row has a target that the training rows have.")
+        if not known.all():
+            self.rows = rows.where(known)
+            self.truth, self.raw = self.truth[known], self.raw[known]
+            self.columns = {n: c[known] for n, c in self.columns.items()}
+        start = self.task.baseline(self.task.encode(learning[str(learning.target)]))
+        self.naive = np.tile(start, (len(self.truth), 1))
+        truth, raw, columns = answers(package, validation)
+        self.validation = evaluate(self.task, aim.metrics, truth, raw, columns)
+
+    def tested(self, champion: Package | None, looks: int) -> tuple[Tested, tuple[Picture, ...]]:
+        metric, rows = self.aim.metric, len(self.truth)
+        scores = evaluate(self.task, self.aim.metrics, self.truth, self.raw, self.columns)
+        own = scorer(self.task, metric, self.truth, self.raw, self.columns)
+        interval = bootstrap(own, rows, self.seed)
+        baseline = evaluate(self.task, (metric,), self.truth, self.naive, self.columns)[metric]
+        rival, versus = self._champion(champion, own)
+        decided = self.task.decide(self.raw, self.columns)
+        wrong = (decided != self.truth) * 1.0 if self.task.classes else np.abs(decided - self.truth)
+        worst = slices(self.rows, wrong, [c.name for c in self.package.columns])
+        questions = self._questions(scores, interval, baseline, worst)
+        if versus:
+            questions["better than the model in service?"] = versus
+        result = Tested(
+            self.package.hash, metric, rows, looks, scores, self.validation, interval, baseline, rival, worst, questions
+        )
+        return result, _pictures(self.task, self.truth, self.raw, decided, worst)
+
+    def _champion(self, champion: Package | None, own: Any) -> tuple[float | None, str]:
+        if champion is None:
+            return None, ""
+        missing = [c.name for c in champion.columns if c.name not in self.rows.columns]
+        if missing or champion.task.classes != self.task.classes:
+            return None, "It cannot be compared: it reads other columns or has other classes."
+        truth, raw, columns = answers(champion, self.rows)
+        rival = scorer(champion.task, self.aim.metric, truth, raw, columns)
+        low, high, _ = compare(own, rival, len(truth), self.seed)
+        sign = 1 if self.aim.greater else -1
+        low, high = (low, high) if sign > 0 else (-high, -low)
+        said = "Yes, beyond noise" if low > 0 else "No, it is worse" if high < 0 else "Not beyond noise"
+        return rival(np.arange(len(truth))), f"{said}: better by {number(low)} to {number(high)} on the same rows."
+
+    def _questions(
+        self, scores: dict[str, float], interval: tuple[float, float], baseline: float, worst: list[dict[str, Any]]
+    ) -> dict[str, str]:
+        aim, (low, high) = self.aim, interval
+        better = low > baseline if aim.greater else high < baseline
+        naive = f"the naive answer has {number(baseline)}"
+        value, chosen = scores[aim.metric], self.validation[aim.metric]
+        within = low <= chosen <= high
+        bad = [s for s in worst if s["z"] >= BAD_SLICE]
+        errors = "Yes: no group of rows is clearly worse than the rest."
+        if bad:
+            first = bad[0]
+            errors = (
+                f"Look at {len(bad)} group(s): where {first['column']} is {first['slice']} the error is "
+                f"{number(first['error'])} against {number(first['all'])} overall ({first['rows']:,} rows)."
+            )
+        gap = f"validation had {number(chosen)}, test has {number(value)}"
+        return {
+            "acceptable?": f"{'Yes' if better else 'No'}: {naive}, the interval is {number(low)} to {number(high)}.",
+            "are the errors reasonable?": errors,
+            "does it generalize?": f"Yes: {gap}, within the interval."
+            if within
+            else f"With care: {gap}, outside the interval {number(low)} to {number(high)}.",
+        }
+
+
+def _gates(tested: Tested, aim: Aim, success: dict[str, float]) -> list[Verdict]:
+    """The Spec's success gates, and one that is always there: the naive answer must be beaten beyond noise."""
+    low, high = tested.interval
+    better = low > tested.baseline if aim.greater else high < tested.baseline
+    reached, naive = tested.scores[aim.metric], tested.baseline
+    why = f"{aim.metric} {number(reached)} ({number(low)} to {number(high)}), naive answer {number(naive)}"
+    gates = [
+        Verdict("better_than_naive", bool(better), why, tested.scores[aim.metric], tested.baseline, tested.package)
+    ]
+    family: Family[Metric] = Family("aim.metrics")
+    for metric, limit in success.items():
+        greater = family.build(metric, "success").greater
+        value = tested.scores[metric]
+        passed = value >= limit if greater else value <= limit
+        asked = f"at {'least' if greater else 'most'} {limit:g} is asked"
+        why = f"{metric} is {number(value)} on {tested.rows:,} test rows; {asked}"
+        gates.append(Verdict(f"success.{metric}", bool(passed), why, value, limit, tested.package))
+    return gates
+
+
+def _evidence(tested: Tested, gates: Sequence[Verdict], aim: Aim, pictures: tuple[Picture, ...]) -> Evidence:
+    low, high = tested.interval
+    why = (
+        f"{aim.metric} {number(tested.scores[aim.metric])} on {tested.rows:,} sealed rows (95 % interval "
+        f"{number(low)} to {number(high)}; naive answer {number(tested.baseline)}). "
+        f"These rows were looked at {tested.looks} time(s) so far."
+    )
+    no = [g for g in gates if not g.passed]
+    if no:
+        why += " Not passed: " + "; ".join(g.why for g in no) + "."
+    tables = [
+        TableView("Three questions", ("question", "answer"), tuple(tested.questions.items())),
+        TableView(
+            "Metrics",
+            ("metric", "test", "validation"),
+            tuple((m, round(v, 5), round(tested.validation[m], 5)) for m, v in tested.scores.items()),
+        ),
+    ]
+    if tested.slices:
+        tables.append(
+            TableView(
+                "Where it errs more",
+                ("column", "slice", "rows", "error", "standard errors above"),
+                tuple((s["column"], s["slice"], s["rows"], round(s["error"], 4), s["z"]) for s in tested.slices),
+            )
+        )
+    numbers = {
+        "scores": tested.scores,
+        "interval": list(tested.interval),
+        "baseline": tested.baseline,
+        "looks": tested.looks,
+        "rows": tested.rows,
+        "questions": tested.questions,
+    }
+    return Evidence(25, why, numbers, tuple(tables), pictures)
+
+
+def _pictures(task: Task, truth: Array, raw: Array, decided: Array, worst: list[dict[str, Any]]) -> tuple[Picture, ...]:
+    out = []
+    if task.classes and len(task.classes) <= 12:
+        counts = np.zeros((len(task.classes), len(task.classes)))
+        np.add.at(counts, (truth, decided), 1)
+        out.append(grid("Truth (rows) and answer (columns)", task.classes, task.classes, counts.tolist()))
+    elif not task.classes:
+        pick = np.linspace(0, len(truth) - 1, min(600, len(truth))).astype(int)
+        out.append(scatter("Answer against truth", truth[pick], raw[pick, 0], "truth", "answer", diagonal=True))
+    if worst:
+        names = [f"{s['column']}: {s['slice']}" for s in worst]
+        out.append(bars("Error by slice", names, [s["error"] for s in worst], f"All rows: {number(worst[0]['all'])}."))
+    return tuple(out)
