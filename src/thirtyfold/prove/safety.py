@@ -1,11 +1,10 @@
 """Step 27: what harm could it do? Each audit answers with a number, a limit, and a fix where there is one."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
-from typing import ClassVar, NamedTuple, Protocol
+from typing import ClassVar, NamedTuple
 
 from thirtyfold.core.aim import Aim
-from thirtyfold.core.evidence import Evidence, Picture, TableView
+from thirtyfold.core.evidence import Evidence, TableView
 from thirtyfold.core.family import Choice, Family, split_choice
 from thirtyfold.core.learned import Winner
 from thirtyfold.core.package import Package
@@ -14,40 +13,9 @@ from thirtyfold.core.spec import Spec
 from thirtyfold.core.step import Context
 from thirtyfold.core.table import Table
 from thirtyfold.core.verdict import Verdict
+from thirtyfold.prove.audit import Audit, Case, Finding
 
 __all__ = ["Audit", "Case", "Finding", "Safeguarded", "Safety", "audit_all", "audits_of"]
-
-
-@dataclass(frozen=True)
-class Case:
-    """What an audit may look at. ``test`` rows are for the number that is reported, never for choosing a fix."""
-
-    package: Package
-    learning: Table
-    validation: Table
-    test: Table
-    aim: Aim
-    winner: Winner
-    seed: int
-
-
-@dataclass(frozen=True)
-class Finding:
-    """An audit's answer. ``fixed`` is a Package with the fix, where the Spec asks for one."""
-
-    verdict: Verdict
-    tables: tuple[TableView, ...] = ()
-    pictures: tuple[Picture, ...] = ()
-    applicable: bool = True
-    fixed: Package | None = None
-
-
-class Audit(Protocol):
-    """A question about harm. Without a limit of the user's own it reports and warns, and refuses nothing."""
-
-    def ask(self, case: Case, context: Context) -> Finding:
-        """Answer with numbers from the test rows; the verdict's ``name`` is ``safety.<word>``."""
-        ...
 
 
 class Safeguarded(NamedTuple):

@@ -20,7 +20,8 @@ from thirtyfold.core.table import Table
 from thirtyfold.core.task import Metric, Task
 from thirtyfold.core.tested import Tested
 from thirtyfold.core.verdict import Verdict
-from thirtyfold.prove.safety import Case, audit_all, audits_of
+from thirtyfold.prove.audit import Case
+from thirtyfold.prove.safety import audit_all, audits_of
 from thirtyfold.prove.score import answers, bootstrap, compare, scorer, slices
 
 __all__ = ["Prove", "Proved", "Test", "TestGiven"]

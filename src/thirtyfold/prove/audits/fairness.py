@@ -17,7 +17,7 @@ from thirtyfold.core.package import Package
 from thirtyfold.core.step import Context
 from thirtyfold.core.table import Table
 from thirtyfold.core.verdict import Verdict
-from thirtyfold.prove.safety import Case, Finding
+from thirtyfold.prove.audit import Case, Finding
 from thirtyfold.prove.score import answers
 
 __all__ = ["Fairness"]
@@ -97,8 +97,8 @@ class Fairness:
         truth, raw, columns = answers(package, rows)
         chosen = package.task.decide(raw, columns) == 1
         out = []
-        for group, mask in _masks(rows[name]):
-            mask = mask & (truth >= 0)
+        for group, members in _masks(rows[name]):
+            mask = members & (truth >= 0)
             if mask.sum() < FEWEST:
                 continue
             yes, no = mask & (truth == 1), mask & (truth == 0)

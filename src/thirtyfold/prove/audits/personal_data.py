@@ -8,7 +8,7 @@ import polars as pl
 from thirtyfold.core.evidence import TableView
 from thirtyfold.core.step import Context
 from thirtyfold.core.verdict import Verdict
-from thirtyfold.prove.safety import Case, Finding
+from thirtyfold.prove.audit import Case, Finding
 
 __all__ = ["PersonalData"]
 

@@ -11,7 +11,7 @@ from thirtyfold.core.package import Package
 from thirtyfold.core.step import Context
 from thirtyfold.core.table import Table
 from thirtyfold.core.verdict import Verdict
-from thirtyfold.prove.safety import Case, Finding
+from thirtyfold.prove.audit import Case, Finding
 from thirtyfold.prove.score import answers
 
 __all__ = ["Privacy"]
@@ -58,7 +58,7 @@ def _loss(package: Package, rows: Table) -> Array:
     truth, raw, _ = answers(package, rows)
     if package.task.classes:
         known = truth >= 0
-        return -np.log(np.clip(raw[known, truth[known]], 1e-12, 1))
+        return np.asarray(-np.log(np.clip(raw[known, truth[known]], 1e-12, 1)))
     loss = (truth - raw[:, 0]) ** 2
     return np.asarray(loss[np.isfinite(loss)])
 

@@ -11,7 +11,7 @@ from thirtyfold.core.evidence import TableView
 from thirtyfold.core.fieldtype import Array
 from thirtyfold.core.step import Context
 from thirtyfold.core.verdict import Verdict
-from thirtyfold.prove.safety import Case, Finding
+from thirtyfold.prove.audit import Case, Finding
 from thirtyfold.prove.score import answers
 
 __all__ = ["Robustness"]

@@ -1,0 +1,46 @@
+"""Audit: what every member of ``prove/audits`` is asked, and what it answers."""
+
+from dataclasses import dataclass
+from typing import Protocol
+
+from thirtyfold.core.aim import Aim
+from thirtyfold.core.evidence import Picture, TableView
+from thirtyfold.core.learned import Winner
+from thirtyfold.core.package import Package
+from thirtyfold.core.step import Context
+from thirtyfold.core.table import Table
+from thirtyfold.core.verdict import Verdict
+
+__all__ = ["Audit", "Case", "Finding"]
+
+
+@dataclass(frozen=True)
+class Case:
+    """What an audit may look at. ``test`` rows are for the number that is reported, never for choosing a fix."""
+
+    package: Package
+    learning: Table
+    validation: Table
+    test: Table
+    aim: Aim
+    winner: Winner
+    seed: int
+
+
+@dataclass(frozen=True)
+class Finding:
+    """An audit's answer. ``fixed`` is a Package with the fix, where the Spec asks for one."""
+
+    verdict: Verdict
+    tables: tuple[TableView, ...] = ()
+    pictures: tuple[Picture, ...] = ()
+    applicable: bool = True
+    fixed: Package | None = None
+
+
+class Audit(Protocol):
+    """A question about harm. Without a limit of the user's own it reports and warns, and refuses nothing."""
+
+    def ask(self, case: Case, context: Context) -> Finding:
+        """Answer with numbers from the test rows; the verdict's ``name`` is ``safety.<word>``."""
+        ...
