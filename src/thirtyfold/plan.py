@@ -10,7 +10,7 @@ from thirtyfold.core.family import Choice, Family, split_choice
 from thirtyfold.core.spec import Spec, Watched
 from thirtyfold.core.step import Contract, contract
 
-__all__ = ["GIVEN", "LIFECYCLE", "Planned", "filled", "plan", "stage_names"]
+__all__ = ["GIVEN", "LIFECYCLE", "Planned", "filled", "plan", "stage_names", "step_stages"]
 
 LIFECYCLE = (
     "data.collect:Collect",        #  4  5
@@ -190,3 +190,13 @@ def _contradictions(spec: Spec) -> list[Fault]:
     if spec.tune.trials == 0 and spec.tune.options:
         faults.append(Fault("tune.options", "says what to search, but 'tune.trials' is 0.", hint="Set tune.trials."))
     return faults
+
+
+def step_stages() -> dict[int, list[str]]:
+    """Which stages do each of the thirty steps."""
+    owners: dict[int, list[str]] = {}
+    for path in LIFECYCLE:
+        module, name = path.split(":")
+        for step in getattr(import_module(f"thirtyfold.{module}"), name).steps:
+            owners.setdefault(step, []).append(name.lower())
+    return owners

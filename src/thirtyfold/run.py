@@ -27,7 +27,7 @@ from thirtyfold.core.summary import Stamp, summarize
 from thirtyfold.core.verdict import Verdict
 from thirtyfold.plan import GIVEN, Planned, filled, plan, stage_names
 
-__all__ = ["Event", "Outcome", "execute", "free_threads"]
+__all__ = ["Event", "Listener", "Outcome", "execute", "free_threads"]
 
 EVIDENCE = TypeAdapter(list[Evidence])
 LIBRARIES = ("numpy", "polars", "scikit-learn", "lightgbm", "onnx", "onnxruntime", "skl2onnx")

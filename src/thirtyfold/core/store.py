@@ -10,7 +10,7 @@ from pathlib import Path, PurePosixPath
 
 from thirtyfold.core.errors import DataError
 
-__all__ = ["Files", "Folder", "Store", "digest", "read_folder", "write_folder"]
+__all__ = ["Files", "Folder", "Store", "digest", "read_folder", "write_folder", "write_text"]
 
 Files = Mapping[str, bytes]
 
@@ -43,6 +43,18 @@ def write_folder(folder: Path, files: Files) -> None:
         shutil.rmtree(old, ignore_errors=True)
     finally:
         shutil.rmtree(new, ignore_errors=True)
+
+
+def write_text(path: Path, text: str) -> None:
+    """Write a text file whole or not at all."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    handle, name = tempfile.mkstemp(prefix=f".{path.name}.", dir=path.parent)
+    with os.fdopen(handle, "w", encoding="utf-8") as file:
+        file.write(text)
+        file.flush()
+        os.fsync(file.fileno())
+    Path(name).chmod(0o644)
+    Path(name).replace(path)
 
 
 def read_folder(folder: Path) -> dict[str, bytes]:

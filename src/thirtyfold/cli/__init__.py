@@ -1,0 +1,128 @@
+"""The command line: one command a verb. It answers at once; whatever is heavy is imported by the verb that needs it.
+
+argparse, because typer alone takes a tenth of a second to import of the half second that a command may take.
+"""
+
+import argparse
+import os
+import sys
+import time
+import traceback
+from collections.abc import Sequence
+from importlib import import_module
+from pathlib import Path
+
+from thirtyfold.core.errors import Stopped, ThirtyfoldError
+
+__all__ = ["main", "parser"]
+
+EPILOG = """PACKAGE is a folder, a run id, or name@champion.
+exit status: 0 done; 1 a fault of ours; 2 the Spec or the data is wrong; 3 a gate said no; 130 stopped"""
+
+
+def parser() -> argparse.ArgumentParser:
+    """Every verb with its options; nothing is imported for it."""
+    from thirtyfold import __version__
+
+    top = argparse.ArgumentParser(
+        prog="thirtyfold",
+        description="Any data, all thirty steps of AI training, one file, one command.",
+        epilog=EPILOG,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    top.add_argument("--version", action="version", version=f"thirtyfold {__version__}")
+    verbs = top.add_subparsers(dest="verb", metavar="COMMAND", required=True)
+
+    def verb(name: str, module: str, says: str) -> argparse.ArgumentParser:
+        made = verbs.add_parser(name, help=says, description=says)
+        made.set_defaults(do=(module, name))
+        return made
+
+    new = verb("new", "making", "look at the data, write thirtyfold.yaml with every choice visible")
+    new.add_argument("data")
+    new.add_argument("--target", required=True, help="the column to predict")
+    new.add_argument("--out", default="thirtyfold.yaml", help="the file to write (default: %(default)s)")
+
+    check = verb("check", "making", "every fault of the Spec, against the data, at once; runs nothing")
+    check.add_argument("spec")
+    _set(check)
+
+    run = verb("run", "running", "the whole lifecycle; ends with one page of results")
+    run.add_argument("spec", metavar="SPEC|DATA", help="a Spec (.yaml), or data together with --target")
+    run.add_argument("--target", help="the column to predict, when data is given instead of a Spec")
+    run.add_argument("--metric", help="what to judge by")
+    run.add_argument("--minutes", type=float, help="the budget for the whole run")
+    run.add_argument("--until", metavar="STAGE", help="stop after this stage")
+    _set(run)
+    run.add_argument("--json", action="store_true", help="print the summary as JSON and nothing else")
+    run.add_argument("--quiet", action="store_true", help="print nothing but faults")
+
+    show = verb("show", "looking", "the thirty steps of a run: what was done, why, the numbers")
+    show.add_argument("run", nargs="?", help="a run id (default: the last run)")
+    show.add_argument("--json", action="store_true")
+
+    predict = verb("predict", "serving", "predictions for a file (csv, parquet, jsonl; - is standard input and output)")
+    predict.add_argument("package", metavar="PACKAGE")
+    predict.add_argument("data", metavar="DATA")
+    predict.add_argument("--out", default="-", help="a .csv, .parquet or .jsonl file (default: CSV on standard output)")
+
+    serve = verb("serve", "serving", "HTTP: predictions, playground and live pages, metrics")
+    serve.add_argument("package", nargs="?", metavar="PACKAGE", help="default: the champion of the last run")
+    serve.add_argument("--host", default=None, help="default: 127.0.0.1")
+    serve.add_argument("--port", type=int, default=None, help="default: 8000")
+
+    watch = verb("watch", "watching", "monitor; retrain when a trigger says so; promote only what proved better")
+    watch.add_argument("spec")
+    watch.add_argument("--every", type=float, default=60.0, metavar="SECONDS", help="how often to look")
+    watch.add_argument("--once", action="store_true", help="look once and stop")
+    watch.add_argument("--json", action="store_true")
+
+    runs = verb("runs", "looking", "every run, newest first")
+    runs.add_argument("--json", action="store_true")
+    compare = verb("compare", "looking", "two runs side by side")
+    compare.add_argument("a")
+    compare.add_argument("b")
+    promote = verb("promote", "serving", "make a package the champion that is served")
+    promote.add_argument("package", metavar="PACKAGE")
+    rollback = verb("rollback", "serving", "back to the champion before")
+    rollback.add_argument("name", help="the name of the model")
+    steps = verb("steps", "looking", "the thirty steps, and which stage does each")
+    steps.add_argument("--json", action="store_true")
+    verb("doctor", "looking", "what is installed, what is missing, and the command that brings it")
+    return top
+
+
+def _set(sub: argparse.ArgumentParser) -> None:
+    sub.add_argument("--set", action="append", default=[], metavar="section.option=value", help="may be repeated")
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Run one command; returns the exit status. No mistake of the user's ends in a traceback."""
+    told = parser().parse_args(argv)
+    module, name = told.do
+    try:
+        return int(getattr(import_module(f"thirtyfold.cli.{module}"), name)(told))
+    except ThirtyfoldError as error:
+        return complain(error)
+    except KeyboardInterrupt:
+        return complain(Stopped("Stopped."))
+    except BrokenPipeError:  # the reader of our output went away, as `| head` does
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return 0
+    except Exception:
+        path = Path(os.environ.get("THIRTYFOLD_HOME") or ".thirtyfold") / f"crash-{time.strftime('%Y%m%d-%H%M%S')}.txt"
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text(traceback.format_exc(), encoding="utf-8")
+        last = traceback.format_exc().strip().splitlines()[-1]
+        print(f"thirtyfold: a fault of ours: {last}\nWhat happened is in {path}.", file=sys.stderr)
+        if os.environ.get("THIRTYFOLD_DEBUG"):
+            raise
+        return 1
+
+
+def complain(error: ThirtyfoldError) -> int:
+    """Every fault on a line of its own, on standard error."""
+    faults = error.faults
+    head = "thirtyfold: " if len(faults) == 1 else f"thirtyfold: {len(faults)} faults:\n  "
+    print(head + "\n  ".join(map(str, faults)), file=sys.stderr)
+    return error.status

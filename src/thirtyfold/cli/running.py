@@ -1,0 +1,48 @@
+"""``run``: the whole lifecycle, a pleasure to watch, ending with one page of results."""
+
+import argparse
+import json
+import sys
+from pathlib import Path
+from typing import Any
+
+from thirtyfold.cli.making import faults_of, overrides, spec_of_data
+from thirtyfold.core.errors import SpecError
+from thirtyfold.core.home import Home
+from thirtyfold.core.spec import Spec
+
+__all__ = ["run", "spec_of"]
+
+
+def spec_of(told: argparse.Namespace) -> tuple[Spec, Home]:
+    """The Spec that the command line asks for, and the home beside it."""
+    override: dict[str, Any] = overrides(told.set)
+    for name in ("metric", "minutes"):
+        if getattr(told, name) is not None:
+            override[name] = getattr(told, name)
+    if Path(told.spec).suffix in (".yaml", ".yml"):
+        if told.target is not None:
+            override["target"] = told.target
+        return Spec.read(told.spec, **override), Home.beside(told.spec)
+    return spec_of_data(told.spec, told.target, **override), Home.beside()
+
+
+def run(told: argparse.Namespace) -> int:
+    """Check everything, run, write the report, and say how it ended."""
+    spec, home = spec_of(told)
+    faults = faults_of(spec)
+    if faults:
+        raise SpecError(faults)
+    from thirtyfold.cli.screen import Screen, closing_page
+    from thirtyfold.lifecycle import run_spec
+
+    show = sys.stdout.isatty() and not told.quiet and not told.json
+    with Screen(shown=show) as screen:
+        outcome = run_spec(spec, home, until=told.until, listener=screen.see)
+    if told.json:
+        print(json.dumps(outcome.summary, indent=1))
+    elif not told.quiet:
+        closing_page(outcome.summary)
+    if outcome.error is not None:
+        raise outcome.error
+    return outcome.status

@@ -1,0 +1,61 @@
+"""The whole way of one run: resolve what comes from outside, execute, write the report, register what may serve."""
+
+from pathlib import Path
+from typing import Any
+
+from thirtyfold.core.errors import Fault, PackageError, SpecError
+from thirtyfold.core.home import Home
+from thirtyfold.core.package import Package
+from thirtyfold.core.registry import Registry
+from thirtyfold.core.spec import Spec
+from thirtyfold.pages.report import write_report
+from thirtyfold.run import Listener, Outcome, execute
+
+__all__ = ["find_package", "run_spec"]
+
+
+def find_package(name: str, home: Home) -> Package:
+    """A Package by folder, run id, or ``name@champion``. Raises PackageError or SpecError that says what there is."""
+    if Path(name).is_dir():
+        folder = Path(name)
+        return Package.open(folder if (folder / "manifest.json").is_file() else folder / "package")
+    model, at, which = name.partition("@")
+    if at:
+        if which != "champion":
+            raise SpecError(Fault(name, f"there is no '@{which}'.", "@champion"))
+        champion = Registry(home.root, model).champion()
+        if champion is None:
+            raise SpecError(Fault(name, f"'{model}' has no champion yet.", hint="Use 'thirtyfold promote PACKAGE'."))
+        return champion.open()
+    folder = home.run(name) / "package"
+    if not folder.is_dir():
+        raise PackageError(f"The run {name} has no Package: it did not get that far.")
+    return Package.open(folder)
+
+
+def run_spec(
+    spec: Spec, home: Home, *, frame: Any = None, until: str | None = None, listener: Listener | None = None
+) -> Outcome:
+    """Run a Spec with the model now in service as champion and, for fine-tuning, the Package it names; then report.
+
+    The first Package of a name that passes every gate becomes its champion; a later one must be promoted, because
+    ``watch`` and people compare first.
+    """
+    registry = Registry(home.root, spec.name)
+    champion = registry.champion()
+    previous = find_package(spec.finetune.package, home) if spec.finetune else None
+    outcome = execute(
+        spec,
+        home,
+        frame=frame,
+        champion=champion.open() if champion else None,
+        previous=previous,
+        until=until,
+        listener=listener,
+    )
+    write_report(outcome.folder)
+    if outcome.package is not None and outcome.status == 0 and outcome.summary["addresses"]:
+        registry.add(outcome.package, run=outcome.folder.name)
+        if champion is None:
+            registry.promote(outcome.package.hash, why="the first version that passed every gate")
+    return outcome
