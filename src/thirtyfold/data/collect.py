@@ -1,0 +1,126 @@
+"""Collect: any source to one Table, with where it came from and what could not be read."""
+
+from pathlib import Path
+from typing import Any, ClassVar, NamedTuple
+from urllib.parse import urlsplit
+
+import polars as pl
+
+from thirtyfold.core.errors import DataError, Fault
+from thirtyfold.core.evidence import Evidence, TableView
+from thirtyfold.core.family import Choice, Family
+from thirtyfold.core.spec import Spec
+from thirtyfold.core.step import Context
+from thirtyfold.core.table import ROW, Table
+from thirtyfold.data.reading import Read, Source, no_rows
+
+__all__ = ["Collect", "Collected", "source_of"]
+
+SOURCES: Family[Source] = Family("data.sources")
+
+
+def source_of(choice: Choice) -> Source:
+    """The source that ``collect`` names: a word with options, an address, or a path told apart by its ending."""
+    if isinstance(choice, dict):
+        return SOURCES.build(choice, "collect")
+    if urlsplit(choice).scheme in ("http", "https"):
+        return SOURCES.build({"url": {"address": choice}}, "collect")
+    suffix = Path(choice).suffix.lower()
+    endings: dict[str, str] = {}
+    for word in SOURCES.words():
+        found: Any = SOURCES.find(word)
+        endings |= dict.fromkeys(found.suffixes, word)
+    if suffix in endings and ".py:" not in choice:
+        return SOURCES.build({endings[suffix]: {"path": choice}}, "collect")
+    if Path(choice).exists() or (suffix and ".py:" not in choice):
+        raise DataError(
+            Fault(
+                f"collect: {choice}",
+                f"the ending '{suffix}' does not say what it is." if suffix else "there is no ending to tell it by.",
+                ", ".join(sorted(endings)),
+                "Say the source: collect: {csv: {path: ...}}.",
+            )
+        )
+    return SOURCES.build(choice, "collect")
+
+
+class Collected(NamedTuple):
+    """The gifts of this stage."""
+
+    collected: Table
+    lineage: dict[str, Any]
+    quarantine: pl.DataFrame
+    evidence: list[Evidence]
+
+
+class Collect:
+    """Steps 4 and 5: read every row, keep it as it is written, and say where it came from."""
+
+    steps: ClassVar[tuple[int, ...]] = (4, 5)
+
+    def __init__(self, spec: Spec) -> None:
+        self.choice: Choice = spec.collect
+
+    def run(self, frame: pl.DataFrame | None, context: Context) -> Collected:
+        """Read the source, or take the frame given from Python."""
+        if frame is not None:
+            read = SOURCES.build("frame", "collect", frame=frame).read(context)
+        else:
+            read = source_of(self.choice).read(context)
+        rows = read.frame
+        if not rows.height:
+            raise no_rows(str(read.lineage.get("address", "collect")), rows.columns)
+        if ROW in rows.columns:
+            raise DataError(Fault(ROW, "this column name is used by Thirtyfold itself.", hint="Rename the column."))
+        return Collected(Table.of(rows), read.lineage, read.quarantine, _evidence(read))
+
+
+def _evidence(read: Read) -> list[Evidence]:
+    rows, lineage = read.frame, read.lineage
+    bad = read.quarantine.height
+    lost = f" {bad:,} lines could not be read and are in quarantine with the reason." if bad else ""
+    numbers = {k: v for k, v in lineage.items() if k != "parts"} | {"quarantined": bad}
+    head = TableView(
+        "The first rows, as they came",
+        tuple(rows.columns),
+        tuple(tuple(_cell(v) for v in r) for r in rows.head(5).iter_rows()),
+    )
+    tables = [head]
+    if bad:
+        worst = read.quarantine.head(20)
+        tables.append(
+            TableView(
+                "Quarantine",
+                ("line", "reason", "text"),
+                tuple((r, why, raw[:120]) for r, why, raw in worst.iter_rows()),
+                f"{bad:,} in all",
+            )
+        )
+    collect = Evidence(
+        4,
+        f"{rows.height:,} rows of {rows.width} columns were read from {lineage['address']}.{lost}",
+        numbers,
+        tuple(tables),
+    )
+    store = Evidence(
+        5,
+        f"The data is named by its content: {lineage['bytes']:,} bytes with the sha256 "
+        f"{str(lineage['sha256'])[:16]}...; the rows are kept as "
+        "they came, under a key made from this stage's choices.",
+        {"sha256": lineage["sha256"], "bytes": lineage["bytes"], "memory": int(rows.estimated_size())},
+        tuple(_parts(lineage)),
+    )
+    return [collect, store]
+
+
+def _parts(lineage: dict[str, Any]) -> list[TableView]:
+    parts = lineage.get("parts") or [lineage]
+    columns = ("address", "rows", "columns", "bytes", "sha256")
+    return [TableView("Lineage", columns, tuple(tuple(p.get(c) for c in columns) for p in parts))]
+
+
+def _cell(value: Any) -> Any:
+    if value is None or isinstance(value, bool | int | float):
+        return value
+    text = str(value)
+    return text if len(text) <= 60 else text[:57] + "..."

@@ -1,0 +1,63 @@
+"""Draft: a table half-way through cleaning, and what a cleaner may propose about it."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any, ClassVar, Literal, Protocol
+
+import numpy as np
+import polars as pl
+
+from thirtyfold.core.table import Column, Table
+
+__all__ = ["Change", "Cleaner", "Draft", "Proposal", "Stretch"]
+
+Stretch = Literal["raw", "typed", "whole"]
+"""When a cleaner is asked: on values as they came, on typed values, or on the whole table in the end."""
+
+
+@dataclass(frozen=True)
+class Change:
+    """One value of a column to become another wherever it stands (``after`` None: missing)."""
+
+    column: str
+    before: str
+    after: str | None
+    rule: str
+    confidence: float = 1.0
+    accepted: bool = True
+    why: str = ""
+
+
+@dataclass(frozen=True)
+class Draft:
+    """What a cleaner sees: ``table`` (raw values in the stretch ``raw``, typed ones later), ``raw`` as it came, and
+    per column the values that could not be read, with why.
+    """
+
+    table: Table
+    raw: pl.DataFrame
+    unreadable: Mapping[str, Mapping[str, str]] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class Proposal:
+    """Columns described anew, value changes for the ledger, rows to set aside (rule by position), and ``copies``."""
+
+    columns: tuple[Column, ...] = ()
+    changes: tuple[Change, ...] = ()
+    aside: Mapping[int, str] = field(default_factory=dict)
+    copies: np.ndarray[Any, np.dtype[np.int64]] | None = None
+    notes: tuple[str, ...] = ()
+
+
+class Cleaner(Protocol):
+    """The contract; ``thirtyfold.testing.check_cleaner`` runs a member through it.
+
+    Options of ``__init__`` named like keys of the Spec's ``clean`` section are given from there.
+    """
+
+    stretch: ClassVar[Stretch]
+
+    def propose(self, draft: Draft) -> Proposal:
+        """What should change, with evidence; nothing is changed here."""
+        ...

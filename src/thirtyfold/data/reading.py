@@ -1,0 +1,117 @@
+"""Reading: what every source gives, and the questions that every source of files asks first."""
+
+import hashlib
+import re
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any, ClassVar, NamedTuple, Protocol
+
+import polars as pl
+
+from thirtyfold.core.errors import DataError, Fault
+from thirtyfold.core.family import nearest
+from thirtyfold.core.step import Context
+
+__all__ = ["QUARANTINE", "Read", "Source", "existing", "named", "no_rows", "quarantined", "sha256_of", "trace", "whole"]
+
+QUARANTINE: dict[str, Any] = {"row": pl.Int64, "reason": pl.String, "raw": pl.String}
+"""The columns of a quarantine: the line or row in the source (from 1), why it was set aside, what stood there."""
+
+
+class Read(NamedTuple):
+    """What a source gave: the rows as they came, those that could not be read, and where they came from."""
+
+    frame: pl.DataFrame
+    quarantine: pl.DataFrame
+    lineage: dict[str, Any]
+
+
+class Source(Protocol):
+    """The contract; ``thirtyfold.testing.check_source`` runs a member through it.
+
+    ``suffixes`` are the file endings that mean this source when ``collect`` is only a path.
+    """
+
+    suffixes: ClassVar[tuple[str, ...]]
+
+    def read(self, context: Context) -> Read:
+        """All rows. Raises DataError with what to try."""
+        ...
+
+    def peek(self, rows: int) -> pl.DataFrame:
+        """The first rows, quickly; for looking before running."""
+        ...
+
+
+def existing(path: str | Path) -> Path:
+    """The path of a file that is there, can be read and holds something; else a DataError that says what to try."""
+    path = Path(path)
+    if path.is_dir():
+        inside = ", ".join(sorted(p.name for p in path.iterdir())[:8])
+        raise DataError(Fault(str(path), "is a folder, not a file.", inside, "Name one of its files."))
+    if not path.exists():
+        beside = [p.name for p in path.parent.iterdir()] if path.parent.is_dir() else []
+        hint = nearest(path.name, beside) or f"Paths are relative to {Path.cwd()}."
+        raise DataError(Fault(str(path), "there is no such file.", hint=hint))
+    if not path.stat().st_size:
+        raise DataError(Fault(str(path), "the file is empty (0 bytes).", hint="Was the download or export complete?"))
+    return path
+
+
+def sha256_of(path: Path) -> str:
+    """The sha256 of a file's bytes."""
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
+
+
+def trace(path: Path, frame: pl.DataFrame, **more: Any) -> dict[str, Any]:
+    """Where rows came from: address, hash, bytes, rows and columns; no time, so that equal data is equal."""
+    return {
+        "address": str(path),
+        "sha256": sha256_of(path),
+        "bytes": path.stat().st_size,
+        "rows": frame.height,
+        "columns": frame.width,
+        **more,
+    }
+
+
+def named(names: Sequence[str], where: str) -> list[str]:
+    """Column names trimmed, blanks named by position; two columns of one name are a fault for each."""
+    done = [re.sub(r"\s+", " ", n.strip()) or f"c{i}" for i, n in enumerate(names)]
+    twice = sorted({n for n in done if done.count(n) > 1})
+    if twice:
+        raise DataError(
+            [
+                Fault(
+                    where,
+                    f"{done.count(n)} columns are named '{n}' (numbers "
+                    f"{', '.join(str(i + 1) for i, m in enumerate(done) if m == n)}).",
+                    hint="Rename them in the file, or give the option 'names' with one name a column.",
+                )
+                for n in twice
+            ]
+        )
+    return done
+
+
+def quarantined(rows: Sequence[tuple[int, str, str]] = ()) -> pl.DataFrame:
+    """A quarantine of (row, reason, raw); what stood there is kept up to 2,000 characters."""
+    return pl.DataFrame([(r, why, raw[:2000]) for r, why, raw in rows], schema=QUARANTINE, orient="row")
+
+
+def no_rows(where: str, names: Sequence[str]) -> DataError:
+    """A source that has columns and nothing in them."""
+    return DataError(Fault(where, f"there are no rows, only the columns {', '.join(names) or '(none)'}."))
+
+
+def whole(frame: pl.DataFrame, where: str) -> pl.DataFrame:
+    """A frame that has rows and columns of one kind of value each; else a DataError."""
+    if not frame.width:
+        raise DataError(Fault(where, "there are no columns."))
+    if not frame.height:
+        raise no_rows(where, frame.columns)
+    nested = [n for n, t in frame.schema.items() if t.is_nested()]
+    if nested:
+        raise DataError([Fault(f"{where}.{n}", f"holds {frame.schema[n]}, not one value a row.") for n in nested])
+    return frame

@@ -1,0 +1,309 @@
+"""csv: text files with a row a line: commas, semicolons, tabs or bars, in any common encoding."""
+
+import csv
+import io
+from collections import Counter
+from pathlib import Path
+from typing import Annotated, Any, ClassVar, Literal
+
+import numpy as np
+import polars as pl
+from pydantic import Field
+
+from thirtyfold.core.errors import DataError, Fault
+from thirtyfold.core.step import Context
+from thirtyfold.data.reading import Read, existing, named, no_rows, quarantined, trace
+
+__all__ = ["Csv"]
+
+_DELIMITERS = (",", "\t", ";", "|")
+_CELL = 4 * 1024 * 1024
+"""A cell of more characters than this is a fault of the file, not a value."""
+
+
+class Csv:
+    """A CSV or TSV file. Delimiter, encoding and header are found by looking, or said.
+
+    Every value is kept as the text that stands in the file; ``names`` names the columns of a file without a header.
+    A line with too few or too many fields is quarantined with its number and text.
+    """
+
+    suffixes: ClassVar[tuple[str, ...]] = (".csv", ".tsv", ".txt", ".data", ".dat", ".tab")
+
+    def __init__(
+        self,
+        path: str,
+        delimiter: str = "auto",
+        encoding: str = "auto",
+        names: list[str] | None = None,
+        skip: Annotated[int, Field(ge=0)] = 0,
+        *,
+        header: bool | Literal["auto"] = "auto",
+    ) -> None:
+        self.path, self.delimiter, self.encoding, self.header = path, delimiter, encoding, header
+        self.names, self.skip = names, skip
+
+    def read(self, context: Context) -> Read:
+        """All rows as text, the dialect in the lineage."""
+        path = existing(self.path)
+        context.progress(f"reading {path.name}")
+        text, encoding = _decode(path.read_bytes(), path, self.encoding)
+        frame, bad, dialect = self._parse(text, path)
+        return Read(frame, bad, trace(path, frame, format="csv", encoding=encoding, quarantined=bad.height, **dialect))
+
+    def peek(self, rows: int) -> pl.DataFrame:
+        """The first rows, from at most the first two megabytes."""
+        path = existing(self.path)
+        with path.open("rb") as file:
+            data = file.read(2 * 1024 * 1024)
+        cut = len(data) < path.stat().st_size
+        if cut:
+            data = data[: data.rfind(b"\n") + 1] or data
+        text, _ = _decode(data, path, self.encoding)
+        return self._parse(text, path)[0].head(rows)
+
+    def _parse(self, text: str, path: Path) -> tuple[pl.DataFrame, pl.DataFrame, dict[str, Any]]:
+        if self.skip:
+            text = text.split("\n", self.skip)[-1]
+        if not text.strip():
+            raise DataError(Fault(str(path), "the file holds only blank lines."))
+        delimiter = _delimiter(text, self.delimiter, path)
+        quoted = '"' in text
+        first = _records(text, delimiter, 200, path)
+        header = _has_header(first) if self.header == "auto" else bool(self.header)
+        width = Counter(len(r) for r in first[:100]).most_common(1)[0][0] if self.names is None else len(self.names)
+        if header and self.names is None:
+            width = len(first[0])
+        where = str(path)
+        names = named(self.names or (first[0] if header else [f"c{i}" for i in range(width)]), where)
+        if len(names) == 1 and width == 1 and len(first) > 1 and delimiter != self.delimiter:
+            delimiter = "\x1f"  # a single column: nothing separates
+        frame, bad = (_by_module if quoted else _by_polars)(text, delimiter, names, header=header)
+        if not frame.height:
+            if bad.height:
+                raise DataError(
+                    Fault(
+                        where,
+                        f"no line has {len(names)} fields; the first reads {bad['raw'][0][:80]!r}.",
+                        hint="Say 'delimiter' and 'names' under collect.csv, or look at the file.",
+                    )
+                )
+            raise no_rows(where, names)
+        return frame, bad, {"delimiter": delimiter, "header": header}
+
+
+def _decode(data: bytes, path: Path, encoding: str) -> tuple[str, str]:
+    """Text with plain line ends, and the encoding: a byte order mark, UTF-8, or the Western one that is left."""
+    if encoding == "auto":
+        if data[:2] in (b"\xff\xfe", b"\xfe\xff"):
+            encoding = "utf-16"
+        elif data[:3] == b"\xef\xbb\xbf":
+            encoding = "utf-8-sig"
+        else:
+            _refuse_binary(data, path)
+            encoding = "utf-8" if _is_utf8(data) else "cp1252" if _fits(data, "cp1252") else "latin-1"
+    try:
+        text = data.decode(encoding)
+    except LookupError:
+        raise DataError(Fault(str(path), f"there is no encoding '{encoding}'.", "utf-8, latin-1, utf-16")) from None
+    except UnicodeDecodeError as error:
+        raise DataError(
+            Fault(str(path), f"is not {encoding} at byte {error.start:,}.", hint="Leave 'encoding' out to find it.")
+        ) from None
+    if "\r" in text:
+        text = text.replace("\r\n", "\n").replace("\r", "\n")
+    return text, encoding
+
+
+def _refuse_binary(data: bytes, path: Path) -> None:
+    kinds = {b"PAR1": "parquet", b"PK\x03\x04": "xlsx or zip", b"SQLite": "sqlite", b"\x1f\x8b": "gzip", b"%PDF": "PDF"}
+    known = next((kind for mark, kind in kinds.items() if data.startswith(mark)), None)
+    head = data[:65536]
+    control = sum(head.count(bytes([c])) for c in (*range(9), *range(14, 27)))
+    if known or control > len(head) * 0.003:
+        what = f"it looks like {known}" if known else "it holds control characters"
+        raise DataError(
+            Fault(
+                str(path),
+                f"is not a text file: {what}.",
+                hint="Name the source that reads it: collect: {parquet: ...}.",
+            )
+        )
+
+
+def _is_utf8(data: bytes) -> bool:
+    """A whole number of characters, but for one cut off at the very end of a peek."""
+    try:
+        data.decode("utf-8")
+    except UnicodeDecodeError as error:
+        return error.end >= len(data) - 3 and error.reason == "unexpected end of data"
+    return True
+
+
+def _fits(data: bytes, encoding: str) -> bool:
+    try:
+        data.decode(encoding)
+    except UnicodeDecodeError:
+        return False
+    return True
+
+
+def _records(text: str, delimiter: str, most: int, path: Path) -> list[list[str]]:
+    """The first records, blank lines left out."""
+    csv.field_size_limit(1 << 30)
+    found: list[list[str]] = []
+    reader = csv.reader(io.StringIO(text[: 4 * _CELL], newline=""), delimiter=delimiter, skipinitialspace=True)
+    for record in reader:
+        if any(c.strip() for c in record):
+            found.append([c.strip() for c in record])
+        if len(found) >= most:
+            break
+    if not found:
+        raise DataError(Fault(str(path), "there is nothing to read."))
+    return found
+
+
+def _delimiter(text: str, asked: str, path: Path) -> str:
+    """The delimiter that gives the most lines one and the same number of fields above one."""
+    if asked != "auto":
+        asked = {"tab": "\t", "\\t": "\t", "comma": ",", "semicolon": ";"}.get(asked, asked)
+        if len(asked) != 1:
+            raise DataError(Fault(str(path), f"the delimiter must be one character, got {asked!r}."))
+        return asked
+    best, chosen = 0.0, ","
+    for delimiter in _DELIMITERS:
+        if delimiter not in text[:1_000_000]:
+            continue
+        widths = Counter(len(r) for r in _records(text, delimiter, 100, path))
+        width, times = widths.most_common(1)[0]
+        score = times / sum(widths.values()) * (2.0 if width > 1 else 0.0) + min(width, 50) / 1000
+        if width > 1 and score > best:
+            best, chosen = score, delimiter
+    return chosen
+
+
+def _has_header(records: list[list[str]]) -> bool:
+    """Names above values: a first line without numbers over columns of numbers, or of words that do not come again."""
+    first, body = records[0], [r for r in records[1:] if len(r) == len(records[0])]
+    if not body:
+        return not any(_is_number(c) for c in first if c)
+    if len({c.lower() for c in first if c}) < sum(1 for c in first if c) and any(_is_number(c) for c in first):
+        return False
+    for_it = against = 0
+    for at, cell in enumerate(first):
+        values = [r[at] for r in body if r[at]]
+        numeric = bool(values) and sum(map(_is_number, values)) >= 0.8 * len(values)
+        if not cell:
+            continue
+        if _is_number(cell):
+            years = cell.isdigit() and 1900 <= int(cell) <= 2100
+            against += 0 if years and not all(v == cell for v in values) and len(first) > 3 else 1
+        elif numeric:
+            for_it += 1
+        elif cell in values:
+            against += 1
+    if for_it or against:
+        return for_it > against
+    return True
+
+
+def _is_number(cell: str) -> bool:
+    try:
+        float(cell.replace(",", ".", 1).rstrip("%"))
+    except ValueError:
+        return False
+    return True
+
+
+def _by_polars(text: str, delimiter: str, names: list[str], *, header: bool) -> tuple[pl.DataFrame, pl.DataFrame]:
+    """A file without quotes: lines are rows, so that bad lines are found by counting delimiters."""
+    data = np.frombuffer(text.encode(), dtype=np.uint8)
+    if data[-1] != 10:
+        data = np.append(data, np.uint8(10))
+    ends = np.flatnonzero(data == 10)
+    starts = np.concatenate([[0], ends[:-1] + 1])
+    marks = np.flatnonzero(data == ord(delimiter))
+    fields = np.searchsorted(marks, ends) - np.searchsorted(marks, starts) + 1
+    raw = data.tobytes()
+    blank = ends - starts < max(2, len(names))
+    blank[blank] = [not raw[starts[i] : ends[i]].strip() for i in np.flatnonzero(blank)]
+    use = (fields == len(names)) & ~blank & (ends - starts <= _CELL)
+    at = np.flatnonzero(~blank)
+    skipped = header and len(at) > 0
+    bad = ~use & ~blank
+    if skipped:
+        use[at[0]] = bad[at[0]] = False
+    last = int(at[-1]) if len(at) else -1
+    faults = [
+        (int(i) + 1, _why(int(fields[i]), len(names), last=int(i) == last), _line(raw, starts[i], ends[i]))
+        for i in np.flatnonzero(bad)
+    ]
+    kept = raw if use.all() else b"".join(raw[starts[i] : ends[i] + 1] for i in np.flatnonzero(use))
+    if not kept:
+        return pl.DataFrame(schema=dict.fromkeys(names, pl.String)), quarantined(faults)
+    if delimiter == "\x1f":
+        frame = pl.DataFrame({names[0]: kept.decode().split("\n")[:-1]}, schema={names[0]: pl.String})
+    else:
+        frame = pl.read_csv(
+            io.BytesIO(kept),
+            has_header=False,
+            new_columns=names,
+            separator=delimiter,
+            quote_char=None,
+            infer_schema=False,
+            empty_string_is_null=False,
+        )
+    return _stripped(frame), quarantined(faults)
+
+
+def _line(raw: bytes, start: int, end: int) -> str:
+    return raw[start : min(end, start + 4000)].decode("utf-8", "replace")
+
+
+def _by_module(text: str, delimiter: str, names: list[str], *, header: bool) -> tuple[pl.DataFrame, pl.DataFrame]:
+    """A file with quotes, in which a row may go over several lines."""
+    csv.field_size_limit(1 << 30)
+    width = len(names)
+    rows: list[list[str]] = []
+    faults: list[tuple[int, str, str]] = []
+    reader = csv.reader(io.StringIO(text, newline=""), delimiter=delimiter, skipinitialspace=True)
+    waiting = header
+    before = 0
+    for record in reader:
+        line, before = before + 1, reader.line_num
+        if not record or (len(record) == 1 and not record[0].strip() and width > 1):
+            continue
+        if waiting:
+            waiting = False
+            continue
+        if len(record) == width and (len(text) < _CELL or max(map(len, record)) <= _CELL):
+            rows.append(record)
+        else:
+            faults.append((line, "", delimiter.join(record)[:4000]))
+            faults[-1] = (line, _record_fault(record, width, before - line), faults[-1][2])
+    columns = list(zip(*rows, strict=True)) if rows else [()] * width
+    frame = pl.DataFrame({n: pl.Series(n, c, dtype=pl.String) for n, c in zip(names, columns, strict=True)})
+    return _stripped(frame), quarantined(faults)
+
+
+def _record_fault(record: list[str], width: int, more_lines: int) -> str:
+    if more_lines > 20 or max(map(len, record)) > _CELL:
+        return (
+            f"a quote opens here that does not close for {more_lines:,} lines" if more_lines else "the cell is too long"
+        )
+    return _why(len(record), width, last=False)
+
+
+def _why(fields: int, width: int, *, last: bool) -> str:
+    if fields == width:
+        return f"a value of more than {_CELL:,} characters"
+    cut = "; it is the last line, the file may be cut off" if last and fields < width else ""
+    return f"{fields} field{'s' * (fields != 1)} instead of {width}{cut}"
+
+
+def _stripped(frame: pl.DataFrame) -> pl.DataFrame:
+    """Spaces around values go; an empty value is missing."""
+    columns = [pl.col(n).str.strip_chars() for n in frame.columns]
+    return frame.with_columns(columns).with_columns(
+        pl.when(pl.col(n) == "").then(None).otherwise(pl.col(n)).alias(n) for n in frame.columns
+    )

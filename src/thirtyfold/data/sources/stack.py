@@ -1,0 +1,83 @@
+"""stack: several sources of the same columns, one under the other."""
+
+import hashlib
+from pathlib import Path
+from typing import Any, ClassVar
+from urllib.parse import urlsplit
+
+import polars as pl
+
+from thirtyfold.core.errors import DataError, Fault
+from thirtyfold.core.family import Choice, Family
+from thirtyfold.core.step import Context
+from thirtyfold.data.reading import QUARANTINE, Read, Source
+
+__all__ = ["Stack"]
+
+
+class Stack:
+    """Sources put under each other: files in parts, or one file a year. All must have the same columns.
+
+    ``origin`` names a column that is added and holds the address that each row came from.
+    """
+
+    suffixes: ClassVar[tuple[str, ...]] = ()
+
+    def __init__(self, sources: list[Choice], origin: str | None = None) -> None:
+        if not sources:
+            raise DataError(Fault("collect.stack.sources", "names no source."))
+        self.sources, self.origin = [_source(s, i) for i, s in enumerate(sources)], origin
+
+    def read(self, context: Context) -> Read:
+        """All rows of all sources in order; the lineage lists each."""
+        reads = [s.read(context) for s in self.sources]
+        frames = [self._marked(r.frame, str(r.lineage["address"])) for r in reads]
+        frame = _stacked(frames, [str(r.lineage["address"]) for r in reads])
+        bad = pl.concat([r.quarantine.select(list(QUARANTINE)) for r in reads])
+        lineage: dict[str, Any] = {
+            "address": " + ".join(str(r.lineage["address"]) for r in reads),
+            "sha256": hashlib.sha256("".join(str(r.lineage["sha256"]) for r in reads).encode()).hexdigest(),
+            "bytes": sum(int(r.lineage["bytes"]) for r in reads),
+            "rows": frame.height,
+            "columns": frame.width,
+            "format": "stack",
+            "parts": [r.lineage for r in reads],
+        }
+        return Read(frame, bad, lineage)
+
+    def peek(self, rows: int) -> pl.DataFrame:
+        """Some of the first rows of each source."""
+        share = max(1, rows // len(self.sources))
+        frames = [self._marked(s.peek(share), "") for s in self.sources]
+        return _stacked(frames, [str(i + 1) for i in range(len(frames))])
+
+    def _marked(self, frame: pl.DataFrame, address: str) -> pl.DataFrame:
+        return frame if self.origin is None else frame.with_columns(pl.lit(address).alias(self.origin))
+
+
+def _source(choice: Choice, at: int) -> Source:
+    family: Family[Source] = Family("data.sources")
+    where = f"collect.stack.sources.{at}"
+    if isinstance(choice, dict):
+        return family.build(choice, where)
+    if urlsplit(choice).scheme in ("http", "https"):
+        return family.build({"url": {"address": choice}}, where)
+    for word in family.words():
+        found: Any = family.find(word)
+        if Path(choice).suffix.lower() in found.suffixes:
+            return family.build({word: {"path": choice}}, where)
+    return family.build(choice, where)
+
+
+def _stacked(frames: list[pl.DataFrame], names: list[str]) -> pl.DataFrame:
+    first = frames[0]
+    faults = []
+    for frame, name in zip(frames[1:], names[1:], strict=True):
+        if frame.columns != first.columns and set(frame.columns) != set(first.columns):
+            odd = sorted(set(frame.columns) ^ set(first.columns))
+            faults.append(Fault(name, f"has other columns than {names[0]}: {', '.join(odd[:10])}."))
+    if faults:
+        raise DataError(faults)
+    mixed = [n for n in first.columns if len({f[n].dtype for f in frames}) > 1]
+    as_text = [f.select(first.columns).with_columns(pl.col(mixed).cast(pl.String)) for f in frames] if mixed else frames
+    return pl.concat([f.select(first.columns) for f in as_text])

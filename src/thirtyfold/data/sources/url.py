@@ -1,0 +1,144 @@
+"""url: a file on the web, checked by its sha256; a folder of mirrored files is asked before the network."""
+
+import hashlib
+import os
+from pathlib import Path
+from typing import Annotated, Any, ClassVar
+from urllib.parse import unquote, urlsplit
+
+import polars as pl
+from pydantic import Field
+
+from thirtyfold.core.errors import DataError, Fault
+from thirtyfold.core.family import Choice, Family
+from thirtyfold.core.step import Context
+from thirtyfold.data.reading import Read, Source, sha256_of
+
+__all__ = ["Url"]
+
+_SHA = r"^[0-9a-fA-F]{64}$"
+
+
+class Url:
+    """A file at an ``address`` (http or https) with the ``sha256`` it must have.
+
+    The folder that ``THIRTYFOLD_MIRROR`` names is searched first: its SHA256SUMS is the index. Downloads are resumed,
+    kept under ``.thirtyfold/downloads`` and read by the source for the file's ending, or by the one that ``format``
+    names (with options and without the path: ``format: {csv: {names: [...]}}``).
+    """
+
+    suffixes: ClassVar[tuple[str, ...]] = ()
+
+    def __init__(
+        self,
+        address: str,
+        sha256: Annotated[str, Field(pattern=_SHA)] | None = None,
+        format: Choice | None = None,  # noqa: A002 - the word that the Spec uses
+        timeout: Annotated[float, Field(gt=0)] = 60.0,
+    ) -> None:
+        self.address, self.sha256, self.format = address, (sha256 or "").lower(), format
+        self.timeout = timeout
+
+    def read(self, context: Context) -> Read:
+        """All rows of the file behind the address."""
+        path = self._file(context)
+        read = self._source(path).read(context)
+        return read._replace(lineage={**read.lineage, "address": self.address})
+
+    def peek(self, rows: int) -> pl.DataFrame:
+        """The first rows; the file is fetched when it is not here yet."""
+        return self._source(self._file(None)).peek(rows)
+
+    def _source(self, path: Path) -> Source:
+        family: Family[Source] = Family("data.sources")
+        name = Path(unquote(urlsplit(self.address).path)).name
+        if isinstance(self.format, dict):
+            word, options = next(iter(self.format.items()))
+            return family.build({str(word): {**(options or {}), "path": str(path)}}, "collect.url.format")
+        if isinstance(self.format, str):
+            return family.build({self.format: {"path": str(path)}}, "collect.url.format")
+        for word in family.words():
+            found: Any = family.find(word)
+            if Path(name).suffix.lower() in found.suffixes:
+                return family.build({word: {"path": str(path)}}, "collect.url")
+        known = ", ".join(family.words())
+        raise DataError(Fault(self.address, "the ending does not say what it is.", known, "Add the option 'format'."))
+
+    def _file(self, context: Context | None) -> Path:
+        parts = urlsplit(self.address)
+        if parts.scheme not in ("http", "https") or not parts.netloc:
+            raise DataError(Fault(self.address, "is not an address.", "http://... or https://..."))
+        return self._mirrored() or self._cached() or self._download(context)
+
+    def _mirrored(self) -> Path | None:
+        folder = os.environ.get("THIRTYFOLD_MIRROR")
+        index = Path(folder or ".") / "SHA256SUMS"
+        if not folder or not self.sha256 or not index.is_file():
+            return None
+        for line in index.read_text(encoding="utf-8").splitlines():
+            digest, _, name = line.partition("  ")
+            if digest.lower() == self.sha256:
+                return _checked(Path(folder) / name.strip(), self.sha256)
+        return None
+
+    def _place(self) -> Path:
+        home = Path(os.environ.get("THIRTYFOLD_HOME") or ".thirtyfold")
+        name = Path(unquote(urlsplit(self.address).path)).name or "file"
+        key = self.sha256 or hashlib.sha256(self.address.encode()).hexdigest()
+        return home / "downloads" / key[:16] / name
+
+    def _cached(self) -> Path | None:
+        place = self._place()
+        return place if place.is_file() and (not self.sha256 or sha256_of(place) == self.sha256) else None
+
+    def _download(self, context: Context | None) -> Path:
+        import httpx
+
+        place = self._place()
+        place.parent.mkdir(parents=True, exist_ok=True)
+        part = place.with_name(place.name + ".part")
+        try:
+            with httpx.Client(follow_redirects=True, timeout=self.timeout) as client:
+                _fetch(client, self.address, part, context)
+        except (httpx.HTTPError, OSError) as error:
+            raise DataError(
+                Fault(
+                    self.address,
+                    f"could not be downloaded ({error}).",
+                    hint="Run again to go on where it stopped, or name a folder that has it in THIRTYFOLD_MIRROR.",
+                )
+            ) from None
+        if self.sha256 and sha256_of(part) != self.sha256:
+            came = sha256_of(part)
+            part.unlink()
+            raise DataError(Fault(self.address, f"the file has the sha256 {came}, not {self.sha256}."))
+        part.replace(place)
+        return place
+
+
+def _fetch(client: Any, address: str, part: Path, context: Context | None) -> None:
+    """Download to ``part``, going on from what is there where the server can."""
+    have = part.stat().st_size if part.exists() else 0
+    headers = {"Range": f"bytes={have}-", "Accept-Encoding": "identity"} if have else {"Accept-Encoding": "identity"}
+    with client.stream("GET", address, headers=headers) as answer:
+        if answer.status_code == 416:  # all of it is here already
+            return
+        answer.raise_for_status()
+        goes_on = have and answer.status_code == 206
+        total = float(answer.headers.get("content-length", 0)) + (have if goes_on else 0)
+        done = have if goes_on else 0
+        with part.open("ab" if goes_on else "wb") as file:
+            for block in answer.iter_bytes(1 << 18):
+                file.write(block)
+                done += len(block)
+                if context is not None:
+                    context.progress(f"downloading {address}", done, total or None)
+
+
+def _checked(path: Path, sha256: str) -> Path:
+    if not path.is_file():
+        raise DataError(Fault(str(path), "stands in the mirror's SHA256SUMS but is not there."))
+    came = sha256_of(path)
+    if came != sha256:
+        raise DataError(Fault(str(path), f"the mirrored file has the sha256 {came}, not {sha256}."))
+    return path

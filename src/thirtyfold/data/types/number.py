@@ -1,0 +1,216 @@
+"""number: integers, decimals, money and percentages, in the notations that people write them in."""
+
+import math
+import re
+from itertools import pairwise
+from typing import Annotated, Any, ClassVar, Literal
+
+import numpy as np
+import polars as pl
+from pydantic import Field
+
+from thirtyfold.core.fieldtype import Array, Feature, Fitted, Form, Sample, Signal
+from thirtyfold.core.profile import ColumnProfile
+from thirtyfold.core.transform import Clip, Fill, IsMissing, Log, Scale, Transform
+
+__all__ = ["Number"]
+
+_MONEY = "$€£¥₹₽¢"
+_CODES = re.compile(r"^(?:USD|EUR|GBP|JPY|CHF|ZAR|INR)(?![A-Za-z])|(?<![A-Za-z])(?:USD|EUR|GBP|JPY|CHF|ZAR|INR)$", re.I)
+_BODY = {
+    ".": re.compile(r"(?:\d+|\d{1,3}(?:[, '\u00a0\u202f]\d{3})+)?(?:\.\d*)?(?:[eE][+-]?\d+)?"),
+    ",": re.compile(r"(?:\d+|\d{1,3}(?:[. '\u00a0\u202f]\d{3})+)?(?:,\d*)?(?:[eE][+-]?\d+)?"),
+}
+_GROUPS = re.compile(r"[ '\u00a0\u202f]")
+_CODE_NAME = re.compile(r"(?:^|[^a-z])(zip|zipcode|postal|postcode|phone|fips|tract|iban|isbn|ssn)(?:[^a-z]|code|$)")
+_MARKS = {"nan", "inf", "-inf", "+inf", "infinity", "-infinity"}
+
+
+class Number:
+    """Amounts: integers, decimals, money ("$1,200.50", "1.200,50 €"), percentages ("12 %"), negatives as "(3)".
+
+    ``decimal`` is the decimal mark; "," also makes "." a separator of thousands. ``percent`` says whether values are
+    written with a percent sign or divided by 100 ("12 %" is 12, the default) .
+    """
+
+    forms: ClassVar[tuple[Form, ...]] = ("levels", "vector")
+    dtype: ClassVar[Literal["number", "text", "moment"]] = "number"
+
+    def __init__(self, decimal: Literal[".", ","] = ".", bins: Annotated[int, Field(ge=2, le=100)] = 10) -> None:
+        self.decimal: Literal[".", ","] = decimal
+        self.bins = bins
+
+    @classmethod
+    def infer(cls, sample: Sample) -> dict[str, Any]:
+        """The decimal mark that reads most values."""
+        if sample.values.dtype != pl.String:
+            return {}
+        share = {d: _share(sample, d)[0] for d in (".", ",")}
+        return {"decimal": ","} if share[","] > share["."] else {}
+
+    @classmethod
+    def recognize(cls, sample: Sample) -> float:
+        """All values (but for rare slips) read as numbers; codes with leading zeros and postal codes do not count."""
+        if sample.values.dtype.is_numeric():
+            return 0.5 if _CODE_NAME.search(sample.name.lower()) else 0.9
+        if sample.values.dtype != pl.String or not len(sample.values):
+            return 0.0
+        share, slips = max(_share(sample, "."), _share(sample, ","))
+        if share < 0.9 or slips > max(3, sample.rows // 50):
+            return 0.0
+        text = sample.values.cast(pl.String)
+        zeros = text.str.contains(r"^0\d+$").mean() or 0.0
+        if isinstance(zeros, float) and (zeros > 0.02 or _CODE_NAME.search(sample.name.lower())):
+            return 0.4
+        return 0.9 if share == 1.0 else 0.75
+
+    def read(self, value: object) -> object:
+        """A float; raises ValueError for what is not an amount."""
+        if value is None or isinstance(value, bool):
+            if value is None:
+                return None
+            return float(value)
+        if isinstance(value, int | float):
+            number = float(value)
+            return number if math.isfinite(number) else None
+        text = str(value).strip()
+        if not text or text.lower() in _MARKS:
+            return None
+        number = _parse(text, self.decimal)
+        if math.isnan(number):
+            raise ValueError(f"'{_short(text)}' is not a number")
+        return number if math.isfinite(number) else None
+
+    def profile(self, name: str, column: pl.Series, like: ColumnProfile | None = None) -> ColumnProfile:
+        """Counts over intervals of equal shares of the rows, and the usual moments and quantiles."""
+        known = column.cast(pl.Float64).drop_nulls().drop_nans().to_numpy()
+        edges = like.edges if like else _edges(known, self.bins)
+        counts = np.bincount(np.searchsorted(np.array(edges), known, side="right"), minlength=len(edges) + 1)
+        labels = list(like.bins) if like else _labels(edges)
+        bins = {label: int(c) for label, c in zip(labels, counts, strict=True)}
+        return ColumnProfile(name, "number", len(column), len(column) - len(known), bins, edges, _numbers(known))
+
+    def fit(self, name: str, column: Array, form: Form, signal: Signal | None) -> Fitted:
+        """As it is for trees; for the rest clipped, logged where the tail is long, filled and scaled."""
+        del signal
+        known = column[~np.isnan(column)]
+        if not len(known) or (known.min() == known.max() and len(known) == len(column)):
+            return Fitted((), why="constant in the training rows")
+        if form == "levels":
+            return Fitted((Feature(name, (name,), ()),))
+        features: list[Feature] = []
+        if known.min() < known.max():
+            features.append(Feature(name, (name,), _chain(known)))
+        if len(known) < len(column):
+            features.append(Feature(name, (f"{name}:missing",), (IsMissing(),)))
+        return Fitted(tuple(features))
+
+    def schema(self, column: pl.Series) -> dict[str, Any]:
+        """A number, with the range seen in training."""
+        known = column.drop_nulls()
+        schema: dict[str, Any] = {"type": ["number", "null"], "description": "a number"}
+        if len(known):
+            low, middle, high = (float(known.quantile(q, "nearest") or 0.0) for q in (0.0, 0.5, 1.0))
+            schema["examples"] = [middle]
+            schema["description"] = f"a number; {low:g} to {high:g} in training"
+        else:
+            schema["examples"] = [0.0]
+        return schema
+
+
+def _parse(text: str, decimal: Literal[".", ","]) -> float:
+    """The number, or NaN when the text is none."""
+    if decimal == ".":
+        try:
+            if "_" not in text:
+                return float(text)
+        except ValueError:
+            pass
+    body, sign = text, 1.0
+    if body.startswith("(") and body.endswith(")"):
+        body, sign = body[1:-1].strip(), -1.0
+    body = body.removesuffix("%").rstrip()
+    body = _CODES.sub("", body.strip()).strip().strip(_MONEY).strip()
+    if body[:1] in "+-−":
+        sign = -sign if body[:1] != "+" else sign
+        body = body[1:].strip().strip(_MONEY).strip()
+    elif body.endswith("-") and sign > 0:
+        body, sign = body[:-1].rstrip(), -1.0
+    if not any(c.isdigit() for c in body) or not _BODY[decimal].fullmatch(body):
+        return math.nan
+    plain = _GROUPS.sub("", body)
+    plain = plain.replace(",", "") if decimal == "." else plain.replace(".", "").replace(",", ".")
+    return sign * float(plain)
+
+
+def _share(sample: Sample, decimal: Literal[".", ","]) -> tuple[float, int]:
+    """The share of rows that read as numbers, and minus nothing: rows that do not."""
+    counts = np.array(sample.counts)
+    ok = np.array([not math.isnan(_parse(str(v).strip(), decimal)) for v in sample.values.to_list()], dtype=bool)
+    total = counts.sum()
+    return (float(counts[ok].sum() / total) if total else 0.0), int(counts[~ok].sum())
+
+
+def _edges(known: Array, bins: int) -> tuple[float, ...]:
+    if not len(known):
+        return ()
+    distinct = np.unique(known)
+    if len(distinct) <= bins:
+        return tuple(float(v) for v in distinct[1:])
+    inner = np.quantile(known, np.linspace(0, 1, bins + 1)[1:-1], method="higher")
+    return tuple(float(v) for v in np.unique(inner) if v > distinct[0])
+
+
+def _labels(edges: tuple[float, ...]) -> list[str]:
+    text = [f"{e:.10g}" for e in edges]
+    if not text:
+        return ["all"]
+    return [f"below {text[0]}", *(f"{a} to {b}" for a, b in pairwise(text)), f"{text[-1]} or more"]
+
+
+def _numbers(known: Array) -> dict[str, Any]:
+    if not len(known):
+        return {"distinct": 0}
+    low, q1, middle, q3, high = np.quantile(known, [0, 0.25, 0.5, 0.75, 1]).tolist()
+    std = float(known.std())
+    spread = q3 - q1
+    outliers = int(((known < q1 - 3 * spread) | (known > q3 + 3 * spread)).sum()) if spread else 0
+    skew = float((((known - known.mean()) / std) ** 3).mean()) if std else 0.0
+    return {
+        "distinct": len(np.unique(known)),
+        "mean": float(known.mean()),
+        "std": std,
+        "min": low,
+        "q1": q1,
+        "median": middle,
+        "q3": q3,
+        "max": high,
+        "skew": skew,
+        "zeros": int((known == 0).sum()),
+        "outliers": outliers,
+    }
+
+
+def _chain(known: Array) -> tuple[Transform, ...]:
+    """Clip far ends, log a long tail, fill with the median, scale to mean 0 and deviation 1."""
+    low, high = np.quantile(known, [0.001, 0.999]).tolist() if len(known) >= 1000 else (known.min(), known.max())
+    if low == high:
+        low, high = float(known.min()), float(known.max())
+    margin = 0.0 if len(known) >= 1000 else (high - low)
+    middle = float(np.median(known))
+    chain: list[Transform] = [Fill(value=middle), Clip(low=float(low - margin), high=float(high + margin))]
+    x = np.clip(known, low, high)
+    if _skew(x) > 2 and abs(_skew(Log().apply(x))) < _skew(x):
+        chain.append(Log())
+        x = Log().apply(x)
+    chain.append(Scale(center=float(x.mean()), scale=float(x.std()) or 1.0))
+    return tuple(chain)
+
+
+def _skew(x: Array) -> float:
+    std = x.std()
+    return float((((x - x.mean()) / std) ** 3).mean()) if std else 0.0
+
+
+def _short(text: str) -> str:
+    return text if len(text) <= 40 else text[:37] + "..."
