@@ -35,10 +35,27 @@ class Unreadable:
 
 
 def fingerprint(text: str) -> str:
-    """A spelling without case, accents, punctuation and extra spaces: 'São  Paulo.' and 'sao paulo' are one."""
+    """A spelling without case, accents, punctuation and extra spaces: 'São  Paulo.' and 'sao paulo' are one.
+
+    Signs that carry meaning stay: '<=50K' is not '>50K', 'C++' not 'C', 'A-' not 'A', '-1' not '1', '1.5' not '15'.
+    """
     plain = unicodedata.normalize("NFKD", text)
-    letters = "".join(c if c.isalnum() else " " for c in plain if not unicodedata.combining(c))
+    letters = "".join(_kept(plain, at, c) for at, c in enumerate(plain) if not unicodedata.combining(c))
     return " ".join(letters.casefold().split())
+
+
+def _kept(text: str, at: int, char: str) -> str:
+    """The character in a fingerprint: itself, nothing, or a space."""
+    if char.isalnum() or char in "<>=+#%&":
+        return char
+    before, after = text[at - 1 : at], text[at + 1 : at + 2]
+    if char in ".," and before.isdigit() and after.isdigit():
+        return "."
+    if char in "-\u2212":
+        negative = after.isdigit() and not before.strip()
+        grade = before.isalpha() and not after.strip() and not text[max(0, at - 3) : at - 2].isalnum()
+        return "-" if negative or grade else " "
+    return "" if char in "'\u2019`" else " "
 
 
 def read_column(column: Column, raw: pl.Series) -> tuple[pl.Series, list[Unreadable]]:
