@@ -1,0 +1,183 @@
+"""spelling: one spelling per thing: case, spaces, punctuation, accents, slips of the finger, abbreviations."""
+
+import re
+from collections.abc import Iterable
+from dataclasses import replace
+from typing import ClassVar, Literal, NamedTuple
+
+import polars as pl
+
+from thirtyfold.core.door import fingerprint
+from thirtyfold.core.table import Column
+from thirtyfold.data.draft import Change, Draft, Proposal, Stretch
+
+__all__ = ["Spelling"]
+
+_MOST = 3000
+"""More different values than this are names, not categories, and are left alone."""
+_DIGITS = re.compile(r"\d+")
+
+
+class Spelling:
+    """Finds values of categories that are the same thing written differently, and keeps the spelling used most.
+
+    ``safe`` differences (case, spaces, punctuation, accents) are accepted; slips and abbreviations are only proposed
+    unless ``spelling`` is ``all``. ``same`` and ``different`` are what the user taught; they always hold.
+    """
+
+    stretch: ClassVar[Stretch] = "typed"
+
+    def __init__(
+        self,
+        spelling: Literal["safe", "all", "propose", "off"] = "safe",
+        same: dict[str, dict[str, list[str]]] | None = None,
+        different: dict[str, list[list[str]]] | None = None,
+    ) -> None:
+        self.spelling: Literal["safe", "all", "propose", "off"] = spelling
+        self.same, self.different = same or {}, different or {}
+
+    def propose(self, draft: Draft) -> Proposal:
+        """Spellings for each category column and a change for each spelling that has another."""
+        columns: list[Column] = []
+        changes: list[Change] = []
+        for column in draft.table.columns.values():
+            if column.type != "category" or column.role in ("id", "ignore"):
+                continue
+            found = self._of(column, draft.table[column.name])
+            accepted = {c.before: str(c.after) for c in found if c.accepted}
+            if accepted:
+                columns.append(replace(column, spellings={**column.spellings, **accepted}))
+            changes += found
+        return Proposal(tuple(columns), tuple(changes))
+
+    def _of(self, column: Column, values: pl.Series) -> list[Change]:
+        seen = values.drop_nulls().value_counts().sort(values.name)
+        counts = dict(zip(seen.to_series(0).to_list(), seen.to_series(1).to_list(), strict=True))
+        taught = {o: kept for kept, others in self.same.get(column.name, {}).items() for o in others if o != kept}
+        changes = [Change(column.name, o, k, "spelling: taught", why="clean.same") for o, k in taught.items()]
+        if self.spelling == "off" or not 2 <= len(counts) <= _MOST:
+            return changes
+        apart = {frozenset(pair) for group in self.different.get(column.name, []) for pair in _pairs(group)}
+        rest = {v: n for v, n in counts.items() if v not in taught}
+        groups = _by_fingerprint(rest)
+        moved: dict[str, str] = {}
+        for group in groups.values():
+            keep = _kept(group, rest)
+            for other in group:
+                if other != keep and frozenset((other, keep)) not in apart:
+                    moved[other] = keep
+                    why = f"'{other}' ({rest[other]:,} rows) is '{keep}' ({rest[keep]:,} rows) but for its writing"
+                    accepted = self.spelling in ("safe", "all")
+                    changes.append(Change(column.name, other, keep, "spelling: writing", 0.97, accepted, why))
+        totals: dict[str, int] = {}
+        for value, times in rest.items():
+            totals[moved.get(value, value)] = totals.get(moved.get(value, value), 0) + times
+        taken: dict[str, str] = {}
+        for guess in [*_slips(totals), *_abbreviations(totals)]:
+            if guess.before in taken or frozenset((guess.before, guess.after)) in apart:
+                continue
+            keep = taken.get(guess.after, guess.after)
+            if keep == guess.before:
+                continue
+            taken[guess.before] = keep
+            why = f"'{guess.before}' ({totals[guess.before]:,} rows) {guess.why} '{keep}' ({totals[keep]:,} rows)"
+            accepted = self.spelling == "all"
+            written = [guess.before, *(o for o, k in moved.items() if k == guess.before)]
+            for one in written:
+                changes = [c for c in changes if not (c.before == one and c.rule == "spelling: writing" and accepted)]
+                changes.append(Change(column.name, one, keep, guess.rule, guess.confidence, accepted, why))
+        return _settled(changes)
+
+
+class _Guess(NamedTuple):
+    before: str
+    after: str
+    rule: str
+    confidence: float
+    why: str
+
+
+def _settled(changes: list[Change]) -> list[Change]:
+    """Accepted changes that lead to a value which changes itself go to where that one goes."""
+    to = {c.before: c.after for c in changes if c.accepted}
+    done = []
+    for change in changes:
+        after, hops = change.after, 0
+        while change.accepted and after in to and to[after] != after and hops < 10:
+            after, hops = to[after], hops + 1
+        done.append(replace(change, after=after))
+    return [c for c in done if c.after != c.before]
+
+
+def _pairs(group: list[str]) -> Iterable[tuple[str, str]]:
+    return ((a, b) for i, a in enumerate(group) for b in group[i + 1 :])
+
+
+def _by_fingerprint(counts: dict[str, int]) -> dict[str, list[str]]:
+    groups: dict[str, list[str]] = {}
+    for value in counts:
+        key = fingerprint(value)
+        groups.setdefault(key or value, []).append(value)
+    return {k: g for k, g in groups.items() if len(g) > 1}
+
+
+def _kept(group: list[str], counts: dict[str, int]) -> str:
+    """The spelling used most; among equals the one with fewest odd characters, then the first by name."""
+    return min(group, key=lambda v: (-counts[v], sum(not c.isalnum() for c in v), v))
+
+
+def _slips(totals: dict[str, int]) -> list[_Guess]:
+    """Rare values a letter or two away from frequent ones; figures and signs must be the same in both."""
+    from rapidfuzz.distance import OSA
+
+    prints = {v: fingerprint(v) for v in totals}
+    order = sorted(totals, key=lambda v: (-totals[v], v))
+    by_signs: dict[tuple[str, ...], list[str]] = {}
+    found: list[_Guess] = []
+    for value in order:
+        key = tuple(_DIGITS.findall(prints[value])) + tuple(c for c in prints[value] if not c.isalnum() and c != " ")
+        near = by_signs.setdefault(key, [])
+        letters = sum(c.isalpha() for c in prints[value])
+        most = 0 if letters < 5 else 1 if letters < 9 else 2 if letters < 20 else 2 + letters // 12
+        best: tuple[int, str] | None = None
+        for common in near if most else []:
+            if totals[common] < max(2, 3 * totals[value]) or abs(len(prints[common]) - len(prints[value])) > most:
+                continue
+            away = OSA.distance(prints[value], prints[common], score_cutoff=most)
+            if away <= most and (best is None or away < best[0]):
+                best = (away, common)
+        if best is not None:
+            confidence = round(min(0.9, 0.55 + 0.02 * letters - 0.08 * (best[0] - 1)), 2)
+            what = f"is {best[0]} letter{'s' * (best[0] > 1)} from"
+            found.append(_Guess(value, best[1], "spelling: slip", confidence, what))
+        else:
+            near.append(value)
+    return found
+
+
+def _abbreviations(totals: dict[str, int]) -> list[_Guess]:
+    """Short forms with one long form that they can stand for: initials, or letters in order (JHB, Johannesburg)."""
+    found: list[_Guess] = []
+    words = {v: fingerprint(v).split() for v in totals}
+    for value in sorted(totals):
+        short = "".join(words[value])
+        single = len(words[value]) == 1 or all(len(w) == 1 for w in words[value])
+        if not (2 <= len(short) <= 5 and short.isalpha() and single):
+            continue
+        initials = [v for v, w in words.items() if len(w) == len(short) and "".join(x[0] for x in w) == short]
+        initials = [v for v in initials if v != value and len("".join(words[v])) > len(short) + 2]
+        if len(initials) == 1:
+            found.append(_Guess(value, initials[0], "spelling: initials", 0.7, "are the initials of"))
+            continue
+        if len(short) < 3 or not value.replace(".", "").isupper():
+            continue
+        long = [v for v, w in words.items() if len(w) == 1 and len(w[0]) >= 2 * len(short) and _inside(short, w[0])]
+        if len(long) == 1:
+            found.append(_Guess(value, long[0], "spelling: abbreviation", 0.55, "has letters in the order of"))
+    return found
+
+
+def _inside(short: str, long: str) -> bool:
+    """Same first letter, and the letters of the short form come in this order in the long one."""
+    rest = iter(long)
+    return short[0] == long[0] and all(c in rest for c in short)
