@@ -52,7 +52,7 @@ def _kept(text: str, at: int, char: str) -> str:
     if char in ".," and before.isdigit() and after.isdigit():
         return "."
     if char in "-\u2212":
-        negative = after.isdigit() and not before.strip()
+        negative = after.isdigit() and not before.isalnum()
         grade = before.isalpha() and not after.strip() and not text[max(0, at - 3) : max(0, at - 2)].isalnum()
         return "-" if negative or grade else " "
     return "" if char in "'\u2019`" else " "
