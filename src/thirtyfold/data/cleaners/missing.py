@@ -83,12 +83,14 @@ class Missing:
             there = set(values.drop_nulls().unique().to_list()) & said
             return [Change(column.name, _text(v), None, "missing: said") for v in sorted(there)]
         known = values.filter(values.is_not_null() & values.is_finite())
-        if known.len() < 20 or column.role == "target":
+        if known.len() < 20:
             return []
         counts = known.value_counts().sort(known.name or "")
         found = _stand_alone(counts.to_series(0).to_numpy(), counts.to_series(1).to_numpy())
         changes: list[Change] = []
         for value, confidence, why in found:
+            if column.role == "target" and value == 0:
+                continue
             for spelling in _written(value, written):
                 accepted = confidence >= 0.8
                 changes.append(Change(column.name, spelling, None, "missing: sentinel", confidence, accepted, why))
@@ -110,6 +112,8 @@ def _stand_alone(values: np.ndarray, times: np.ndarray) -> list[tuple[float, flo
         if low <= -9 and ((nines and (next_low >= 0 or gap > 0.5 * rest_low)) or gap > 2 * rest_low):
             why = f"{times[0]:,} rows say {low:g}; the next is {next_low:g}, all others lie within {rest_low:g}"
             found.append((float(low), 0.95 if nines else 0.85, why))
+        elif low <= -100 and low % 100 == 0 and next_low >= 0 and gap > 0.1 * rest_low:
+            found.append((float(low), 0.8, f"{times[0]:,} rows say {low:g} and no other is below {next_low:g}"))
     if high >= 99 and times[-1] >= often and _NINES.fullmatch(_text(high)):
         gap = float(high - next_high)
         if gap > 2 * rest_high:
@@ -120,7 +124,7 @@ def _stand_alone(values: np.ndarray, times: np.ndarray) -> list[tuple[float, flo
             found.append((float(high), 0.5, why))
     if low == 0 and times[0] >= often:
         middle = float(np.median(np.repeat(values[1:], np.minimum(times[1:], 1000))))
-        if next_low > 0.3 * middle and next_low > 1 and times[0] < 0.5 * rows and rest_low > 0:
+        if next_low > 0.3 * middle and next_low > 1 and times[0] < 0.1 * rows and rest_low > 0:
             why = f"{times[0]:,} rows say 0 and no other is below {next_low:g}; is 0 possible here?"
             found.append((0.0, 0.5, why))
     return found

@@ -44,6 +44,8 @@ class Spelling:
             if column.type != "category" or column.role in ("id", "ignore"):
                 continue
             found = self._of(column, draft.table[column.name])
+            if column.role == "target":
+                found = _two_left(found, draft.table[column.name])
             accepted = {c.before: str(c.after) for c in found if c.accepted}
             if accepted:
                 columns.append(replace(column, spellings={**column.spellings, **accepted}))
@@ -107,6 +109,13 @@ def _settled(changes: list[Change]) -> list[Change]:
             after, hops = to[after], hops + 1
         done.append(replace(change, after=after))
     return [c for c in done if c.after != c.before]
+
+
+def _two_left(changes: list[Change], values: pl.Series) -> list[Change]:
+    """No change of answers is accepted by itself that leaves only one answer."""
+    to = {c.before: c.after for c in changes if c.accepted}
+    left = {to.get(v, v) for v in values.drop_nulls().unique().to_list()}
+    return changes if len(left) > 1 else [replace(c, accepted=c.rule == "spelling: taught") for c in changes]
 
 
 def _pairs(group: list[str]) -> Iterable[tuple[str, str]]:

@@ -46,7 +46,7 @@ class Category:
         share = sample.distinct / max(1, sum(sample.counts) if sample.distinct <= len(sample.counts) else sample.rows)
         if sample.distinct <= 20 or share <= 0.1:
             return 0.7
-        return 0.55 if share <= 0.6 else 0.3
+        return 0.55 if share <= 0.6 else 0.4
 
     def read(self, value: object) -> object:
         """The value as text, as it is written; whole numbers without a decimal point."""

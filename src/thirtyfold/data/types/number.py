@@ -18,8 +18,8 @@ __all__ = ["Number"]
 _MONEY = "$€£¥₹₽¢"
 _CODES = re.compile(r"^(?:USD|EUR|GBP|JPY|CHF|ZAR|INR)(?![A-Za-z])|(?<![A-Za-z])(?:USD|EUR|GBP|JPY|CHF|ZAR|INR)$", re.I)
 _BODY = {
-    ".": re.compile(r"(?:\d+|\d{1,3}(?:[, '\u00a0\u202f]\d{3})+)?(?:\.\d*)?(?:[eE][+-]?\d+)?"),
-    ",": re.compile(r"(?:\d+|\d{1,3}(?:[. '\u00a0\u202f]\d{3})+)?(?:,\d*)?(?:[eE][+-]?\d+)?"),
+    ".": re.compile(r"(?=[.,]?\d)(?:\d+|\d{1,3}(?:[, '\u00a0\u202f]\d{3})+)?(?:\.\d*)?(?:[eE][+-]?\d+)?"),
+    ",": re.compile(r"(?=[.,]?\d)(?:\d+|\d{1,3}(?:[. '\u00a0\u202f]\d{3})+)?(?:,\d*)?(?:[eE][+-]?\d+)?"),
 }
 _GROUPS = re.compile(r"[ '\u00a0\u202f]")
 _CODE_NAME = re.compile(r"(?:^|[^a-z])(zip|zipcode|postal|postcode|phone|fips|tract|iban|isbn|ssn)(?:[^a-z]|code|$)")

@@ -39,7 +39,7 @@ class Text:
         length = float(str(sample.values.str.len_chars().mean()))
         if words >= 3 or length > 30:
             return 0.8
-        return 0.5 if share > 0.6 and words >= 1.5 else 0.35
+        return 0.5 if share > 0.6 and words >= 1.5 else 0.45 if share > 0.9 else 0.35
 
     def read(self, value: object) -> object:
         """The text itself."""
