@@ -196,7 +196,8 @@ def checked(
 ) -> dict[str, Any]:
     """Check options against the factory's own signature and fill in its defaults; raises one SpecError with all faults.
 
-    An option annotated ``Annotated[X, Family("...")]`` is itself a choice: with ``build`` it becomes the member.
+    An option annotated ``Annotated[X, Family("...")]`` is itself a choice, or a list of choices: with ``build`` each
+    becomes the member.
     """
     parameters = _parameters(factory)
     for name in given or {}:
@@ -232,10 +233,9 @@ def _option(parameter: inspect.Parameter, options: Any, hint: Any, where: str, *
     if family is not None:
         if value is None:
             return None
-        if build:
-            return family.build(value, where)
-        word, inner = family.check(value, where)
-        return {word: inner}
+        if isinstance(value, list):
+            return [_chosen(family, v, f"{where}.{i}", build=build) for i, v in enumerate(value)]
+        return _chosen(family, value, where, build=build)
     if name not in options:
         return value
     try:
@@ -244,6 +244,13 @@ def _option(parameter: inspect.Parameter, options: Any, hint: Any, where: str, *
         raise SpecError(
             [Fault(".".join([where, *map(str, e["loc"])]), f"{e['msg']}; got {e['input']!r}.") for e in error.errors()]
         ) from None
+
+
+def _chosen(family: "Family[Any]", value: Choice, where: str, *, build: bool) -> Any:
+    if build:
+        return family.build(value, where)
+    word, inner = family.check(value, where)
+    return {word: inner}
 
 
 def _parameters(factory: Callable[..., Any]) -> dict[str, inspect.Parameter]:

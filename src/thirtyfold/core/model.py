@@ -70,6 +70,10 @@ class Model(Protocol):
         """Options that fit the same model again without validation rows (the number of rounds found, say)."""
         ...
 
+    def measures(self) -> dict[str, tuple[Any, Any]]:
+        """What keeps it from learning its rows by heart: option (dotted like a Dial's) -> (as it is, switched off)."""
+        ...
+
     @classmethod
     def space(cls, rows: int, features: int) -> dict[str, Dial]:
         """What tuning may turn, by option name; a dotted name reaches into a nested choice."""
