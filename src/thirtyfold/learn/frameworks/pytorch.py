@@ -1,0 +1,50 @@
+"""PyTorch: the framework of everything here that learns by gradient."""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any, Literal
+
+__all__ = ["Pytorch"]
+
+THREADS = 1
+"""Fixed, because sums in another order are other sums: the same bytes on every machine, however busy. Networks for tables
+are small; one thread does adult's batches in about the time of two, and does not spin while others wait."""
+
+
+class Pytorch:
+    """PyTorch on the device there is; on a CPU the same seed gives the same bytes."""
+
+    def __init__(self, device: Literal["auto", "cpu", "cuda"] = "cpu") -> None:
+        """Set the options.
+
+        Args:
+            device: Where to learn. ``auto`` takes a GPU when there is one, which gives up equal bytes.
+        """
+        self.device = device
+
+    @property
+    def place(self) -> str:
+        """The device that is used."""
+        import torch
+
+        return "cuda" if self.device != "cpu" and torch.cuda.is_available() else "cpu"
+
+    def facts(self) -> dict[str, Any]:
+        """Name, version, device and threads, for the evidence."""
+        import torch
+
+        return {"framework": "pytorch", "version": torch.__version__, "device": self.place, "threads": THREADS}
+
+    @contextmanager
+    def session(self, seed: int) -> Iterator[str]:
+        """Learn in here: threads and random numbers are set, and put back afterwards. Gives the device."""
+        import torch
+
+        threads, place = torch.get_num_threads(), self.place
+        torch.set_num_threads(THREADS)
+        try:
+            with torch.random.fork_rng(devices=range(torch.cuda.device_count()) if place == "cuda" else []):
+                torch.manual_seed(seed)
+                yield place
+        finally:
+            torch.set_num_threads(threads)

@@ -1,0 +1,26 @@
+"""Early stopping: stop when validation rows say so."""
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Annotated, ClassVar
+
+from pydantic import Field
+
+from thirtyfold.learn.loop import Regularizer
+
+if TYPE_CHECKING:
+    pass
+
+__all__ = ["EarlyStopping"]
+
+
+class EarlyStopping(Regularizer):
+    """Stop after ``patience`` epochs without a better validation loss, and take the best epoch (Prechelt 1998)."""
+
+    def __init__(self, patience: Annotated[int, Field(ge=1)] = 8) -> None:
+        self.patience = patience
+
+    restores: ClassVar[bool] = True
+
+    def stop(self, losses: Sequence[float]) -> bool:
+        best = min(range(len(losses)), key=losses.__getitem__, default=0)
+        return len(losses) - 1 - best >= self.patience
