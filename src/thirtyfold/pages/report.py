@@ -79,7 +79,7 @@ def _scale(score: dict[str, Any]) -> dict[str, float] | None:
     start, stop = start - pad, stop + pad
 
     def place(value: float) -> float:
-        return round(100 * (value - start) / (stop - start), 2)
+        return float(round(100 * (value - start) / (stop - start), 2))
 
     found = {"low": place(low), "high": place(high), "baseline": place(score["baseline"]), "test": place(score["test"])}
     if score.get("champion") is not None:
