@@ -12,26 +12,31 @@ from thirtyfold.core.family import Choice, Family
 from thirtyfold.core.spec import Spec
 from thirtyfold.core.step import Context
 from thirtyfold.core.table import ROW, Table
-from thirtyfold.data.reading import Read, Source, no_rows
+from thirtyfold.data.reading import Read, Source, no_rows, sha256_of
 
-__all__ = ["Collect", "Collected", "source_of"]
+__all__ = ["Collect", "Collected", "choice_of", "source_of"]
 
 SOURCES: Family[Source] = Family("data.sources")
 
 
 def source_of(choice: Choice) -> Source:
     """The source that ``collect`` names: a word with options, an address, or a path told apart by its ending."""
+    return SOURCES.build(choice_of(choice), "collect")
+
+
+def choice_of(choice: Choice) -> Choice:
+    """The same choice with its source said: ``data.csv`` is ``{csv: {path: data.csv}}``."""
     if isinstance(choice, dict):
-        return SOURCES.build(choice, "collect")
+        return choice
     if urlsplit(choice).scheme in ("http", "https"):
-        return SOURCES.build({"url": {"address": choice}}, "collect")
+        return {"url": {"address": choice}}
     suffix = Path(choice).suffix.lower()
     endings: dict[str, str] = {}
     for word in SOURCES.words():
         found: Any = SOURCES.find(word)
         endings |= dict.fromkeys(found.suffixes, word)
     if suffix in endings and ".py:" not in choice:
-        return SOURCES.build({endings[suffix]: {"path": choice}}, "collect")
+        return {endings[suffix]: {"path": choice}}
     if Path(choice).exists() or (suffix and ".py:" not in choice):
         raise DataError(
             Fault(
@@ -41,7 +46,18 @@ def source_of(choice: Choice) -> Source:
                 "Say the source: collect: {csv: {path: ...}}.",
             )
         )
-    return SOURCES.build(choice, "collect")
+    return choice
+
+
+def _contents(choice: Any) -> list[str]:
+    """The hash of every file that a choice names, wherever it stands in it."""
+    if isinstance(choice, dict):
+        return [h for value in choice.values() for h in _contents(value)]
+    if isinstance(choice, list):
+        return [h for value in choice for h in _contents(value)]
+    if isinstance(choice, str) and len(choice) < 4096 and Path(choice).is_file():
+        return [sha256_of(Path(choice))]
+    return []
 
 
 class Collected(NamedTuple):
@@ -60,6 +76,10 @@ class Collect:
 
     def __init__(self, spec: Spec) -> None:
         self.choice: Choice = spec.collect
+
+    def outside(self) -> list[str]:
+        """What decides the result besides the Spec: the content of the files that are read, not their names."""
+        return _contents(self.choice)
 
     def run(self, frame: pl.DataFrame | None, context: Context) -> Collected:
         """Read the source, or take the frame given from Python."""
