@@ -41,7 +41,7 @@ class Cleaned(NamedTuple):
 
     table: Table
     ledger: pl.DataFrame
-    copies: np.ndarray[Any, np.dtype[np.int64]]
+    copies: np.ndarray
     evidence: list[Evidence]
 
 

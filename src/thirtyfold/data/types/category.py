@@ -132,7 +132,7 @@ class Category:
 
 def _counts(column: Array) -> dict[str, int]:
     """Values with their counts, the most frequent first, then by name."""
-    values = pl.Series([], dtype=pl.String) if not len(column) else pl.Series(column, dtype=pl.String)
+    values = pl.Series(column.tolist(), dtype=pl.String)
     seen = values.drop_nulls().value_counts()
     names, times = seen.to_series(0).to_list(), seen.to_series(1).to_list()
     return dict(sorted(zip(names, times, strict=True), key=lambda p: (-p[1], p[0])))

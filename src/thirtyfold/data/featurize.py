@@ -1,0 +1,249 @@
+"""Featurize: inputs to numbers, fitted on training rows alone, in each form that a candidate takes."""
+
+from typing import Any, ClassVar, NamedTuple
+
+import numpy as np
+
+from thirtyfold.core.aim import Aim, Goal
+from thirtyfold.core.charts import bars
+from thirtyfold.core.door import TYPES, typed
+from thirtyfold.core.encoder import Encoded, Encoder
+from thirtyfold.core.errors import DataError, Fault, SpecError
+from thirtyfold.core.evidence import Evidence, Picture, TableView
+from thirtyfold.core.expression import Expression
+from thirtyfold.core.family import nearest
+from thirtyfold.core.fieldtype import Array, Feature, FieldType, Form, Signal
+from thirtyfold.core.model import Candidate
+from thirtyfold.core.spec import Spec
+from thirtyfold.core.step import Context
+from thirtyfold.core.table import Table, to_array
+from thirtyfold.data.measures import coded, information
+
+__all__ = ["Featured", "Featurize"]
+
+FOLDS = 5
+ROWS = 10_000
+"""What a feature is worth is measured on at most so many rows."""
+
+
+class Featured(NamedTuple):
+    """The gifts of this stage, by form; ``levels+vector`` holds the features of both."""
+
+    encoders: dict[str, Encoder]
+    train_rows: dict[str, Encoded]
+    validation_rows: dict[str, Encoded]
+    evidence: list[Evidence]
+
+
+class Featurize:
+    """Step 12: every input through its field type, and the user's own formulas."""
+
+    steps: ClassVar[tuple[int, ...]] = (12,)
+
+    def __init__(self, spec: Spec) -> None:
+        self.formulas: dict[str, str] = dict(spec.features)
+
+    def run(
+        self,
+        learning: Table,
+        validation: Table,
+        inputs: list[str],
+        aim: Aim,
+        goal: Goal,
+        candidates: list[Candidate],
+        context: Context,
+    ) -> Featured:
+        """Fit on the training rows, encode training and validation rows."""
+        del aim
+        derived = self._derived(learning, inputs)
+        truth = goal.truth(learning)
+        classes = len(goal.task.classes)
+        signal = Signal(truth, classes, _folds(truth, classes, context.seed))
+        forms: list[Form] = [f for f in ("levels", "vector") if any(c.form == f for c in candidates)]
+        columns = _columns(learning, derived)
+        kinds: dict[str, FieldType] = {n: typed(learning.columns[n]) for n in inputs}
+        kinds |= {n: TYPES.build("number", "features") for n, _ in derived}
+        made: dict[str, tuple[Encoder, Array]] = {}
+        for form in forms:
+            context.progress(f"making features in the form '{form}'")
+            made[form] = _fit(kinds, columns, form, signal, derived)
+        if len(made) > 1:
+            made["levels+vector"] = _both(made["levels"], made["vector"])
+        here = _columns(validation, ())
+        answer = goal.truth(validation)
+        weights = [_weight(t) for t in (learning, validation)]
+        encoders = {f: e for f, (e, _) in made.items()}
+        train = {f: Encoded(m, e.names, e.categories, truth, weights[0], classes) for f, (e, m) in made.items()}
+        rest = {f: e.encoded(here, target=answer, weight=weights[1], classes=classes) for f, e in encoders.items()}
+        return Featured(
+            encoders, train, rest, [_evidence(encoders, train, kinds, derived, truth, classes, context.seed)]
+        )
+
+    def _derived(self, table: Table, inputs: list[str]) -> tuple[tuple[str, str], ...]:
+        """The user's formulas, checked: names exist, and none is taken."""
+        faults: list[Fault] = []
+        known = list(inputs)
+        for name, text in self.formulas.items():
+            where = f"features.{name}"
+            if name in table.columns:
+                faults.append(Fault(where, "there is a column of this name already.", hint="Give it another name."))
+            try:
+                used = Expression(text).names
+            except SpecError as error:
+                faults += [Fault(where, f.what, f.allowed, f.hint) for f in error.faults]
+                continue
+            if not used:
+                faults.append(Fault(where, f"'{text}' uses no column.", ", ".join(known)))
+            for column in used:
+                if column in known:
+                    continue
+                aside = table.columns.get(column)
+                why = (
+                    f"'{column}' is not an input ({aside.why or aside.role})." if aside else f"there is no '{column}'."
+                )
+                faults.append(Fault(where, why, ", ".join(known), nearest(column, known)))
+            known.append(name)
+        if faults:
+            raise SpecError(faults)
+        return tuple(self.formulas.items())
+
+
+def _columns(table: Table, derived: tuple[tuple[str, str], ...]) -> dict[str, Array]:
+    columns = Goal.arrays(table)
+    if not derived:
+        return columns
+    try:
+        return Encoder("levels", (), derived).derive(columns)
+    except TypeError:
+        texts = {n for n in columns if columns[n].dtype == object}
+        wrong = [(n, f, sorted(set(Expression(f).names) & texts)) for n, f in derived]
+        raise SpecError(
+            [
+                Fault(
+                    f"features.{n}",
+                    f"'{f}' computes with text: {', '.join(t)}.",
+                    hint="Compare text with ==, or use length().",
+                )
+                for n, f, t in wrong
+                if t
+            ]
+        ) from None
+
+
+def _folds(truth: Array, classes: int, seed: int) -> Array:
+    """A fold for each row, every class shared out alike."""
+    mixed = np.random.default_rng(seed).permutation(len(truth))
+    order = mixed[np.argsort(truth[mixed], kind="stable")] if classes else mixed
+    fold = np.empty(len(truth), dtype=np.int64)
+    fold[order] = np.arange(len(truth)) % min(FOLDS, max(2, len(truth)))
+    return fold
+
+
+def _weight(table: Table) -> Array | None:
+    names = table.named("weight")
+    return np.nan_to_num(to_array(table[names[0]]), nan=0.0) if names else None
+
+
+def _fit(
+    kinds: dict[str, FieldType],
+    columns: dict[str, Array],
+    form: Form,
+    signal: Signal,
+    derived: tuple[tuple[str, str], ...],
+) -> tuple[Encoder, Array]:
+    """The encoder of a form and the training matrix, out-of-fold values in place; constant features are left out."""
+    features: list[Feature] = []
+    blocks: list[Array] = []
+    for name, kind in kinds.items():
+        fitted = kind.fit(name, columns[name], form, signal)
+        for at, feature in enumerate(fitted.features):
+            x: Array = fitted.training[at] if at in fitted.training else _applied(feature, columns[name])
+            wide = (x[:, None] if x.ndim == 1 else x).astype(np.float32)
+            if _varies(wide):
+                features.append(feature)
+                blocks.append(wide)
+    if not features:
+        raise DataError(
+            Fault(
+                "inputs",
+                "no column says anything: all are constant, missing, ids, or set aside.",
+                ", ".join(columns),
+                "Keep one with clean.keep, or collect other columns.",
+            )
+        )
+    return Encoder(form, tuple(features), derived), np.ascontiguousarray(np.hstack(blocks))
+
+
+def _applied(feature: Feature, x: Array) -> Array:
+    for transform in feature.chain:
+        x = transform.apply(x)
+    return x
+
+
+def _varies(x: Array) -> bool:
+    first = x[:1]
+    return bool(((x != first) & ~(np.isnan(x) & np.isnan(first))).any())
+
+
+def _both(levels: tuple[Encoder, Array], vector: tuple[Encoder, Array]) -> tuple[Encoder, Array]:
+    encoder = Encoder("vector", (*levels[0].features, *vector[0].features), levels[0].derived)
+    return encoder, np.hstack([levels[1], vector[1]])
+
+
+def _evidence(
+    encoders: dict[str, Encoder],
+    train: dict[str, Encoded],
+    kinds: dict[str, FieldType],
+    derived: tuple[tuple[str, str], ...],
+    truth: Array,
+    classes: int,
+    seed: int,
+) -> Evidence:
+    shown = {f: e for f, e in encoders.items() if f != "levels+vector"}
+    counts = {f: len(e.names) for f, e in shown.items()}
+    said = [f"{len(kinds)} columns became " + " and ".join(f"{n} features as {f}" for f, n in counts.items()) + "."]
+    tables: list[TableView] = []
+    pictures: list[Picture] = []
+    worth: dict[str, dict[str, float]] = {}
+    for form, encoder in shown.items():
+        worth[form] = _worth(train[form].matrix, encoder.names, truth, classes, seed)
+        order = sorted(worth[form], key=lambda n: (-worth[form][n], n))
+        column = {name: f.column for f in encoder.features for name in f.names}
+        rows = tuple((n, column[n], round(worth[form][n], 4)) for n in order[:150])
+        tables.append(
+            TableView(f"Features as {form}, by what each tells of the target", ("feature", "column", "bits"), rows)
+        )
+        pictures.append(
+            bars(f"What the features tell ({form}), in bits", order[:20], [worth[form][n] for n in order[:20]])
+        )
+    if shown:
+        form = next(iter(shown))
+        best = sorted(worth[form], key=lambda n: (-worth[form][n], n))[:3]
+        said.append("Most is told by " + ", ".join(f"'{n}' ({worth[form][n]:.3f} bits)" for n in best) + ".")
+    if derived:
+        said.append(f"{len(derived)} are your own: {', '.join(n for n, _ in derived)}.")
+    encoded = [n for e in shown.values() for n in e.names if ":target" in n]
+    if encoded:
+        said.append(f"{len(encoded)} of them are means of the target, taken from other rows than the one encoded.")
+    by_type: dict[str, int] = {}
+    for kind in kinds.values():
+        word = type(kind).__name__.lower()
+        by_type[word] = by_type.get(word, 0) + 1
+    numbers: dict[str, Any] = {"features": counts, "columns_by_type": by_type, "worth": worth, "derived": dict(derived)}
+    return Evidence(12, " ".join(said), numbers, tuple(tables), tuple(pictures))
+
+
+def _worth(matrix: Array, names: tuple[str, ...], truth: Array, classes: int, seed: int) -> dict[str, float]:
+    """Mutual information with the target in bits, feature by feature, over at most 10,000 training rows."""
+    rows = len(truth)
+    at = np.arange(rows) if rows <= ROWS else np.sort(np.random.default_rng(seed).choice(rows, ROWS, replace=False))
+    if classes:
+        answer, answers = np.maximum(truth[at], 0), classes
+    else:
+        tenth = coded(truth[at].astype(np.float64), bins=10)
+        answer, answers = tenth.codes, tenth.levels
+    out: dict[str, float] = {}
+    for i, name in enumerate(names):
+        column = coded(matrix[at, i].astype(np.float64), bins=24)
+        out[name] = information(column.codes, column.levels, answer, answers)
+    return out

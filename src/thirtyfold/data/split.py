@@ -1,0 +1,139 @@
+"""Split: training, validation and test rows; copies on one side; the test part sealed."""
+
+from typing import Any, ClassVar, NamedTuple
+
+import numpy as np
+import polars as pl
+
+from thirtyfold.core.aim import Aim
+from thirtyfold.core.charts import bars
+from thirtyfold.core.errors import DataError, Fault
+from thirtyfold.core.evidence import Evidence, Picture, TableView
+from thirtyfold.core.family import Choice, Family
+from thirtyfold.core.sealed import Sealed
+from thirtyfold.core.spec import Spec
+from thirtyfold.core.step import Context
+from thirtyfold.core.table import Table
+from thirtyfold.data.parts import NAMES, Splitter
+
+__all__ = ["Parted", "Split"]
+
+SPLITTERS: Family[Splitter] = Family("data.splitters")
+
+
+class Parted(NamedTuple):
+    """The gifts of this stage; ``splits`` has the columns row and part."""
+
+    train: Table
+    validation: Table
+    test: Sealed
+    splits: pl.DataFrame
+    evidence: list[Evidence]
+    decided: dict[str, Any]
+
+
+class Split:
+    """Step 10: who is learned from, who is chosen by, and who is looked at once."""
+
+    steps: ClassVar[tuple[int, ...]] = (10,)
+
+    def __init__(self, spec: Spec) -> None:
+        split = spec.split
+        self.shares = (split.train, split.validation, split.test)
+        self.how: Choice = split.how
+
+    def run(self, table: Table, copies: np.ndarray, aim: Aim, context: Context) -> Parted:
+        """Deal the rows out, check that each part can do its work, and seal the test rows."""
+        how, why = (self.how, "said in the Spec") if self.how != "auto" else _auto(table, aim)
+        parts = SPLITTERS.build(how, "split.how").parts(table, copies, self.shares, context.seed)
+        _check(parts, table)
+        train, validation, test = (table.where(parts == p) for p in range(3))
+        names = pl.Series("part", [NAMES[p] for p in parts.tolist()], dtype=pl.String)
+        splits = pl.DataFrame([pl.Series("row", table.rows), names])
+        evidence = _evidence(table, parts, copies, how, why)
+        return Parted(train, validation, Sealed(test), splits, [evidence], {"split.how": how})
+
+
+def _auto(table: Table, aim: Aim) -> tuple[str, str]:
+    if table.named("part"):
+        return "given", f"the column '{table.named('part')[0]}' says the parts"
+    if table.named("time"):
+        return "chronological", f"'{table.named('time')[0]}' is the time: the future is to be foretold from the past"
+    if table.named("group"):
+        return "grouped", f"rows of one '{table.named('group')[0]}' must not be on two sides"
+    if aim.task == "classification":
+        return "stratified", "every part should have the classes in the same shares"
+    return "random", "nothing in the data asks for more than a lot"
+
+
+def _check(parts: np.ndarray, table: Table) -> None:
+    rows = np.bincount(parts, minlength=3)
+    empty = [NAMES[p] for p in range(3) if not rows[p]]
+    if empty:
+        raise DataError(
+            Fault(
+                "split",
+                f"no row is left for {' and '.join(empty)}: there are {len(table):,} rows.",
+                hint="More rows are needed, or other shares, or fewer groups or copies that must stay together.",
+            )
+        )
+
+
+def _evidence(table: Table, parts: np.ndarray, copies: np.ndarray, how: Choice, why: str) -> Evidence:
+    rows = np.bincount(parts, minlength=3).tolist()
+    total = len(table)
+    word = how if isinstance(how, str) else next(iter(how))
+    said = [
+        f"{total:,} rows were split {word}: "
+        + ", ".join(f"{n:,} {name} ({100 * n / total:.1f} %)" for n, name in zip(rows, NAMES, strict=True))
+        + f", because {why}."
+    ]
+    shared = int(len(copies) - len(np.unique(copies)))
+    if shared:
+        said.append(f"{shared:,} exact copies stay on the side of the row they copy.")
+    view, lacking = _answers(table, parts)
+    said += [f"Warning: '{c}' does not occur in {part}." for c, part in lacking[:5]]
+    said.append("The test rows are sealed: every look at them is counted.")
+    numbers: dict[str, Any] = {"how": word, "rows": dict(zip(NAMES, rows, strict=True)), "copies": shared}
+    numbers["lacking"] = [list(pair) for pair in lacking]
+    times = table.named("time")
+    if times:
+        numbers["times"] = _times(table, parts, times[0])
+    picture: Picture = bars("Rows in each part", list(NAMES), [float(n) for n in rows])
+    return Evidence(10, " ".join(said), numbers, (view,), (picture,))
+
+
+def _answers(table: Table, parts: np.ndarray) -> tuple[TableView, list[tuple[str, str]]]:
+    """The target by part, and the classes that a part lacks."""
+    target = table[str(table.target)]
+    if target.dtype == pl.Float64:
+        by = [target.filter(pl.Series(parts == p)) for p in range(3)]
+        lines = tuple(
+            (NAMES[p], len(s), *(_number(v) for v in (s.mean(), s.std(), s.min(), s.max()))) for p, s in enumerate(by)
+        )
+        return TableView(
+            f"'{target.name}' in each part", ("part", "rows", "mean", "deviation", "least", "most"), lines
+        ), []
+    frame = pl.DataFrame([target.cast(pl.String).alias("answer"), pl.Series("part", parts)])
+    counts = frame.group_by("answer", "part").agg(pl.len()).rows()
+    table_of = {(a, p): n for a, p, n in counts}
+    answers = sorted({str(a) for a, _, _ in counts}, key=lambda a: (-sum(table_of.get((a, p), 0) for p in range(3)), a))
+    sizes = np.bincount(parts, minlength=3)
+    rows = tuple(
+        (a, *(f"{table_of.get((a, p), 0):,} ({100 * table_of.get((a, p), 0) / sizes[p]:.1f} %)" for p in range(3)))
+        for a in answers[:50]
+    )
+    lacking = [(a, NAMES[p]) for a in answers for p in range(3) if not table_of.get((a, p))]
+    return TableView(f"'{target.name}' in each part", ("answer", *NAMES), rows), lacking
+
+
+def _number(value: Any) -> Any:
+    return round(float(value), 6) if isinstance(value, int | float) else None
+
+
+def _times(table: Table, parts: np.ndarray, name: str) -> dict[str, list[str]]:
+    spans = {}
+    for p in range(3):
+        here = table[name].filter(pl.Series(parts == p)).drop_nulls()
+        spans[NAMES[p]] = [str(here.min()), str(here.max())] if len(here) else []
+    return spans
