@@ -38,3 +38,48 @@ def _own_home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[None]
         monkeypatch.setenv("THIRTYFOLD_MIRROR", str(folder))
     monkeypatch.setenv("OMP_WAIT_POLICY", "passive")
     yield
+
+
+def pytest_addoption(parser: pytest.Parser) -> None:
+    parser.addoption("--step-table", metavar="FILE", help="write the table 'step -> test that proves it' here")
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    config.addinivalue_line("markers", "step(*numbers): proves these of the thirty steps")
+
+
+def pytest_runtest_setup(item: pytest.Item) -> None:
+    for mark in item.iter_markers("step"):
+        item.user_properties += [("step", number) for number in mark.args]
+
+
+class _StepTable:
+    """Which tests proved which step, gathered from the reports (of every worker) and written at the end."""
+
+    def __init__(self, path: str) -> None:
+        self.path, self.proved = Path(path), dict[int, set[str]]()
+
+    def pytest_runtest_logreport(self, report: pytest.TestReport) -> None:
+        if report.when != "call" or not report.passed:
+            return
+        name = report.nodeid.split("[")[0]
+        for key, number in report.user_properties:
+            if key == "step":
+                self.proved.setdefault(int(str(number)), set()).add(name)
+
+    def pytest_sessionfinish(self) -> None:
+        from thirtyfold.core.evidence import NAMES
+
+        lines = ["# Which test proves which step", "", "Made by the test run (`scripts/test --all`).", ""]
+        lines += ["| step | | tests that passed |", "|---|---|---|"]
+        for number, step in NAMES.items():
+            tests = "<br>".join(f"`{t}`" for t in sorted(self.proved.get(number, ()))) or "**none**"
+            lines.append(f"| {number} | {step} | {tests} |")
+        self.path.write_text("\n".join(lines) + "\n", encoding="utf-8")
+
+
+@pytest.hookimpl(trylast=True)
+def pytest_sessionstart(session: pytest.Session) -> None:
+    path = session.config.getoption("--step-table")
+    if path and not hasattr(session.config, "workerinput"):
+        session.config.pluginmanager.register(_StepTable(path))

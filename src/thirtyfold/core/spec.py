@@ -188,6 +188,8 @@ class Spec(Section):
             raise SpecError(Fault(f"{path}{line}", f"is not valid YAML: {problem}.")) from None
         if not isinstance(raw, dict):
             raise SpecError(Fault(str(path), "must be 'key: value' lines, such as 'target: income'."))
+        if "collect" in raw:
+            raw["collect"] = _beside(raw["collect"], path.parent)
         raw.setdefault("name", re.sub(r"[^A-Za-z0-9_.-]+", "-", path.stem).strip("-._") or "model")
         return cls.of(raw, **override)
 
@@ -251,6 +253,17 @@ class _Strict(yaml.SafeLoader):
                 raise yaml.MarkedYAMLError(problem=f"'{key}' is given twice", problem_mark=key_node.start_mark)
             seen.add(key)
         return super().construct_mapping(node, deep)
+
+
+def _beside(value: Any, folder: Path) -> Any:
+    """Paths of files that lie beside the Spec, as seen from where the command was started."""
+    if isinstance(value, dict):
+        return {k: _beside(v, folder) for k, v in value.items()}
+    if isinstance(value, list):
+        return [_beside(v, folder) for v in value]
+    if isinstance(value, str) and 0 < len(value) < 4096 and "\n" not in value and (folder / value).is_file():
+        return str(folder / value)
+    return value
 
 
 def _set(tree: dict[str, Any], path: str, value: Any) -> None:
