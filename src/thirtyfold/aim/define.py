@@ -158,7 +158,7 @@ class Define:
         if facts.get("rarest_share", 1) < IMBALANCED:
             text += " The classes are imbalanced, so a decision threshold will be chosen on validation rows."
         if self.users:
-            text += f" Used by: {self.users}."
+            text += f" Used by: {self.users.rstrip(chr(46))}."
         return text
 
 

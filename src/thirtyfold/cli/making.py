@@ -7,11 +7,11 @@ from typing import Any
 
 import yaml
 
-from thirtyfold.core.errors import DataError, Fault, SpecError, ThirtyfoldError
+from thirtyfold.core.errors import DataError, Fault, SpecError
 from thirtyfold.core.family import nearest
 from thirtyfold.core.spec import Spec
 
-__all__ = ["check", "faults_of", "new", "overrides", "spec_of_data"]
+__all__ = ["check", "new", "overrides", "spec_of_data"]
 
 
 def overrides(pairs: list[str]) -> dict[str, Any]:
@@ -36,51 +36,10 @@ def spec_of_data(data: str, target: str | None, **override: Any) -> Spec:
     return Spec.of({"name": name[:64], "target": target, "collect": data}, **override)
 
 
-def faults_of(spec: Spec) -> list[Fault]:
-    """Every fault of a Spec: its words and options, what contradicts, and its columns against the data's head."""
-    from thirtyfold.plan import filled
-
-    faults: list[Fault] = []
-    try:
-        filled(spec)
-    except ThirtyfoldError as error:
-        faults += error.faults
-    if any(f.where.startswith("collect") for f in faults):
-        return faults
-    from thirtyfold.data.collect import source_of
-
-    try:
-        columns = source_of(spec.collect).peek(100).columns
-    except ThirtyfoldError as error:
-        return [*faults, *error.faults]
-    return [*faults, *_columns(spec, columns)]
-
-
-def _columns(spec: Spec, columns: list[str]) -> list[Fault]:
-    from thirtyfold.core.expression import Expression
-
-    roles = spec.roles
-    used: list[tuple[str, str]] = [("target", spec.target)]
-    used += [(f"fields.{name}", name) for name in spec.fields]
-    used += [("roles.id", name) for name in roles.id] + [("roles.ignore", name) for name in roles.ignore]
-    used += [(f"roles.{r}", n) for r in ("group", "time", "weight", "part") if (n := getattr(roles, r)) is not None]
-    used += [("clean.keep", name) for name in spec.clean.keep]
-    used += [(f"clean.same.{name}", name) for name in spec.clean.same]
-    for name, text in spec.features.items():
-        try:
-            used += [(f"features.{name}", column) for column in Expression(text).names if column not in spec.features]
-        except SpecError:
-            continue  # said already, with the reason
-    shown = ", ".join(columns[:40]) + (" ..." if len(columns) > 40 else "")
-    return [
-        Fault(where, f"the data has no column '{name}'.", shown, nearest(name, columns))
-        for where, name in used
-        if name not in columns
-    ]
-
-
 def check(told: argparse.Namespace) -> int:
     """Print every fault, or that there is none."""
+    from thirtyfold.checking import faults_of
+
     spec = Spec.read(told.spec, **overrides(told.set))
     faults = faults_of(spec)
     if faults:

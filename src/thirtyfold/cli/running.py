@@ -6,7 +6,7 @@ import sys
 from pathlib import Path
 from typing import Any
 
-from thirtyfold.cli.making import faults_of, overrides, spec_of_data
+from thirtyfold.cli.making import overrides, spec_of_data
 from thirtyfold.core.errors import SpecError
 from thirtyfold.core.home import Home
 from thirtyfold.core.spec import Spec
@@ -29,6 +29,8 @@ def spec_of(told: argparse.Namespace) -> tuple[Spec, Home]:
 
 def run(told: argparse.Namespace) -> int:
     """Check everything, run, write the report, and say how it ended."""
+    from thirtyfold.checking import faults_of
+
     spec, home = spec_of(told)
     faults = faults_of(spec)
     if faults:

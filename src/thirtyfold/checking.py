@@ -1,0 +1,49 @@
+"""Checking: every fault of a Spec, its words, its contradictions and its columns, before anything runs."""
+
+from thirtyfold.core.errors import Fault, SpecError, ThirtyfoldError
+from thirtyfold.core.expression import Expression
+from thirtyfold.core.family import nearest
+from thirtyfold.core.spec import Spec
+from thirtyfold.data.collect import source_of
+from thirtyfold.plan import filled
+
+__all__ = ["faults_of"]
+
+
+def faults_of(spec: Spec) -> list[Fault]:
+    """Every fault of a Spec: its words and options, what contradicts, and its columns against the data's head."""
+    faults: list[Fault] = []
+    try:
+        filled(spec)
+    except ThirtyfoldError as error:
+        faults += error.faults
+    if any(f.where.startswith("collect") for f in faults):
+        return faults
+
+    try:
+        columns = source_of(spec.collect).peek(100).columns
+    except ThirtyfoldError as error:
+        return [*faults, *error.faults]
+    return [*faults, *_columns(spec, columns)]
+
+
+def _columns(spec: Spec, columns: list[str]) -> list[Fault]:
+
+    roles = spec.roles
+    used: list[tuple[str, str]] = [("target", spec.target)]
+    used += [(f"fields.{name}", name) for name in spec.fields]
+    used += [("roles.id", name) for name in roles.id] + [("roles.ignore", name) for name in roles.ignore]
+    used += [(f"roles.{r}", n) for r in ("group", "time", "weight", "part") if (n := getattr(roles, r)) is not None]
+    used += [("clean.keep", name) for name in spec.clean.keep]
+    used += [(f"clean.same.{name}", name) for name in spec.clean.same]
+    for name, text in spec.features.items():
+        try:
+            used += [(f"features.{name}", column) for column in Expression(text).names if column not in spec.features]
+        except SpecError:
+            continue  # said already, with the reason
+    shown = ", ".join(columns[:40]) + (" ..." if len(columns) > 40 else "")
+    return [
+        Fault(where, f"the data has no column '{name}'.", shown, nearest(name, columns))
+        for where, name in used
+        if name not in columns
+    ]

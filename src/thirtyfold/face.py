@@ -1,0 +1,78 @@
+"""The face in Python: ``run``, ``check`` and ``load`` do what the commands of the same names do."""
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from thirtyfold.core.errors import Fault, SpecError
+from thirtyfold.core.home import Home
+from thirtyfold.core.package import Package
+from thirtyfold.core.spec import Spec
+from thirtyfold.lifecycle import find_package, run_spec
+from thirtyfold.run import Outcome
+
+__all__ = ["check", "load", "run", "to_polars"]
+
+SpecLike = str | Path | Mapping[str, Any] | Spec
+
+
+def run(spec: SpecLike, data: Any = None, *, home: str | Path | None = None, until: str | None = None) -> Outcome:
+    """Do the whole lifecycle; returns the Outcome with ``summary``, ``package`` and ``folder``.
+
+    ``spec`` is a YAML file, a mapping or a Spec; ``data`` a pandas, Polars or Arrow frame that takes the place of
+    ``collect``. Raises SpecError or DataError for a mistake, as the command would exit with 2; a gate that says no is
+    in ``summary["status"]``.
+
+        >>> import thirtyfold
+        >>> outcome = thirtyfold.run({"target": "target", "collect": {"sklearn": "iris"}, "model": "tree"},
+        ...                          home=tmp)  # doctest: +SKIP
+        >>> outcome.summary["status"]  # doctest: +SKIP
+        'done'
+    """
+    frame = None if data is None else to_polars(data)
+    made = _spec(spec, given=data is not None)
+    faults = [] if data is not None else check(made)
+    if faults:
+        raise SpecError(faults)
+    path = spec if isinstance(spec, str | Path) else None
+    outcome = run_spec(made, Home(home) if home is not None else Home.beside(path), frame=frame, until=until)
+    if outcome.error is not None:
+        raise outcome.error
+    return outcome
+
+
+def check(spec: SpecLike) -> list[Fault]:
+    """Every fault of a Spec, against the data it names; an empty list when there is none. Runs nothing."""
+    from thirtyfold.checking import faults_of
+
+    try:
+        return faults_of(_spec(spec, given=False))
+    except SpecError as error:
+        return list(error.faults)
+
+
+def load(package: str | Path) -> Package:
+    """Open a Package: a folder, a run id, or ``name@champion``. Raises PackageError when it was altered."""
+    return find_package(str(package), Home.beside())
+
+
+def _spec(spec: SpecLike, *, given: bool) -> Spec:
+    if isinstance(spec, Spec):
+        return spec
+    if isinstance(spec, str | Path):
+        return Spec.read(spec)
+    return Spec.of({"collect": "frame", **spec} if given else spec)
+
+
+def to_polars(data: Any) -> Any:
+    """A frame of any make as Polars, without copying where that can be."""
+    import polars as pl
+
+    if isinstance(data, pl.DataFrame):
+        return data
+    if isinstance(data, pl.LazyFrame):
+        return data.collect()
+    if hasattr(data, "__arrow_c_stream__") or hasattr(data, "__dataframe__") or hasattr(data, "to_arrow"):
+        found = pl.from_arrow(data) if hasattr(data, "__arrow_c_stream__") else pl.from_dataframe(data)
+        return found if isinstance(found, pl.DataFrame) else pl.DataFrame(found)
+    raise SpecError(Fault("data", f"is a {type(data).__name__}.", "a pandas, Polars or Arrow frame"))
