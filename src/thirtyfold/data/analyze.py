@@ -121,7 +121,7 @@ def _analyzed(
     twins = _twins(names, values)
     if twins:
         a, b, strength = twins[0]
-        said.append(f"'{a}' and '{b}' say nearly the same ({strength:.2f}).")
+        said.append(f"'{a}' and '{b}' all but follow from each other ({strength:.2f}).")
     holes = _missing_together(learning)
     if holes:
         said.append(f"'{holes[0][0]}' and '{holes[0][1]}' are missing in the same rows ({holes[0][2]:,}).")

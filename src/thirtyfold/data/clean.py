@@ -317,7 +317,7 @@ def _cleaned(
     if marked.height:
         how = marked["before"].value_counts().sort("count", "before", descending=[True, False]).head(4)
         spelled = ", ".join(f"'{v}' ({n:,})" for v, n in how.iter_rows())
-        said.append(f"{marked.height:,} of them were written as {spelled}.")
+        said.append(f"{marked.height:,} values were written that mean missing: {spelled}.")
     if without:
         said.append(f"{len(without):,} rows without an answer were set aside.")
     said += notes[:6]

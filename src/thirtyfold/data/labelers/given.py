@@ -26,7 +26,8 @@ class Given:
 
     Classes: confident learning (Northcutt, Jiang and Chuang, 2021, "Confident Learning: Estimating Uncertainty in
     Dataset Labels"): a row is suspect when models that did not see it give another class more than that class's own
-    average confidence. Amounts: when it lies more than eight robust deviations from what such models expect.
+    average confidence. Amounts: when it lies more than eight robust deviations (the larger of those by the
+    median and by the 90th percentile of the errors) from what such models expect.
     """
 
     def __init__(
@@ -47,8 +48,10 @@ class Given:
         )
         looked = train.take(at)
         truth = goal.truth(looked)
-        fewest = np.bincount(truth[truth >= 0]).min() if goal.task.classes else len(looked)
-        if len(looked) < 50 or fewest < 2 * self.folds:
+        if goal.task.classes:  # a class needs some rows in every fold
+            enough = np.bincount(truth, minlength=len(goal.task.classes)) >= 2 * self.folds
+            looked, truth = looked.where(enough[truth]), truth[enough[truth]]
+        if len(looked) < 50 or len(np.unique(truth)) < 2:
             return train, _frame(looked, None, goal), "There are too few rows to check labels by cross-validation."
         matrix, categories = _matrix(looked)
         if not matrix.shape[1]:
@@ -105,7 +108,7 @@ def _crossed(matrix: Array, categories: list[int], truth: Array, fold: Array, cl
         "learning_rate": 0.15,
         "min_data_in_leaf": max(2, min(20, len(truth) // 50)),
         "max_bin": 63,
-        "num_threads": context.threads,
+        "num_threads": 1,  # small enough for one; two on a busy machine were measured to take many times as long
         "deterministic": True,
         "force_row_wise": True,
         "verbose": -1,
@@ -116,7 +119,7 @@ def _crossed(matrix: Array, categories: list[int], truth: Array, fold: Array, cl
     for one in np.unique(fold):
         seen = fold != one
         rows = lightgbm.Dataset(matrix[seen], truth[seen], categorical_feature=categories, free_raw_data=True)
-        said = lightgbm.train(options, rows, rounds).predict(matrix[~seen], num_threads=context.threads)
+        said = lightgbm.train(options, rows, rounds).predict(matrix[~seen], num_threads=1)
         out[~seen] = np.column_stack([1 - said, said]) if classes == 2 else said
     return out
 
@@ -124,7 +127,8 @@ def _crossed(matrix: Array, categories: list[int], truth: Array, fold: Array, cl
 def _confident(guess: Array, truth: Array) -> _Found:
     """Off the diagonal of the confident joint: the likeliest class among those above their own threshold differs."""
     classes = guess.shape[1]
-    threshold = np.array([guess[truth == c, c].mean() for c in range(classes)])
+    there = np.isin(np.arange(classes), truth)
+    threshold = np.array([guess[truth == c, c].mean() if there[c] else np.inf for c in range(classes)])
     able = guess >= threshold
     likeliest = np.where(able, guess, -1.0).argmax(axis=1)
     own = guess[np.arange(len(truth)), truth]
@@ -136,8 +140,9 @@ def _confident(guess: Array, truth: Array) -> _Found:
 def _far(guess: Array, truth: Array) -> _Found:
     error = truth - guess
     middle = float(np.median(error))
-    spread = 1.4826 * float(np.median(np.abs(error - middle))) or float(error.std()) or 1.0
-    score = np.abs(error - middle) / spread
+    away = np.abs(error - middle)
+    spread = max(1.4826 * float(np.median(away)), float(np.quantile(away, 0.9)) / 1.645) or 1.0
+    score = away / spread
     at = np.flatnonzero(score > 8)
     return _Found(at, guess[at], 1 - 8 / score[at])
 

@@ -1,7 +1,7 @@
 """moment: dates and times, in the notations of the column, kept in UTC."""
 
 import re
-from datetime import UTC, date, datetime, time
+from datetime import UTC, date, datetime, time, timedelta
 from itertools import pairwise
 from typing import Annotated, Any, ClassVar, Literal
 
@@ -17,16 +17,22 @@ __all__ = ["Moment"]
 
 Part = Literal["year", "month", "day", "weekday", "hour", "minute", "yearday"]
 
-_SHAPE = re.compile(
-    r"\d{1,4}[-/. ](?:\d{1,2}|[A-Za-z]{3,9})[-/. ,]+\d{1,4}|^[A-Za-z]{3,9} \d{1,2},? \d{4}|^\d{4}-\d{2}$"
+Order = Literal["month_first", "day_first"]
+
+_TIME = (
+    r"(?:[T ,:]+(?P<h>\d{1,2})[:.](?P<m>\d{2})(?:[:.](?P<s>\d{2})(?:[.,](?P<f>\d{1,6})\d*)?)?"
+    r"\s*(?P<p>[AaPp]\.?[Mm]\.?)?)?\s*(?P<z>Z|UTC|GMT|[+-]\d{2}:?\d{2})?"
 )
-_TIMES = ("", " %H:%M:%S", " %H:%M", "T%H:%M:%S", " %I:%M:%S %p", " %I:%M %p", " %H:%M:%S.%f")
-_DAYS = {
-    "month_first": ("%m/%d/%Y", "%m-%d-%Y", "%m.%d.%Y", "%m/%d/%y", "%m-%d-%y"),
-    "day_first": ("%d/%m/%Y", "%d-%m-%Y", "%d.%m.%Y", "%d/%m/%y", "%d-%m-%y", "%d.%m.%y"),
-    "year_first": ("%Y/%m/%d", "%Y.%m.%d", "%Y%m%d", "%Y-%m", "%Y-%m-%d"),
-    "named": ("%d %b %Y", "%d %B %Y", "%b %d, %Y", "%B %d, %Y", "%b %d %Y", "%d-%b-%Y", "%d-%b-%y", "%d/%b/%Y"),
-}
+_PATTERNS = tuple(
+    re.compile(r"(?:[A-Za-z]{3,9},?\s+)?" + day + _TIME)
+    for day in (
+        r"(?P<Y>\d{4})[-/.](?P<M>\d{1,2})(?:[-/.](?P<D>\d{1,2}))?",
+        r"(?P<a>\d{1,2})(?P<mark>[-/.])(?P<b>\d{1,2})(?P=mark)(?P<Y>\d{4}|\d{2})",
+        r"(?P<D>\d{1,2})(?:st|nd|rd|th)?[-/. ](?P<N>[A-Za-z]{3,9})\.?,?[-/. ](?P<Y>\d{4}|\d{2})",
+        r"(?P<N>[A-Za-z]{3,9})\.? (?P<D>\d{1,2})(?:st|nd|rd|th)?,? (?P<Y>\d{4})",
+    )
+)
+_MONTHS = {m: i for i, m in enumerate(["jan", "feb", "mar", "apr", "may", "jun", "jul", "aug", "sep", "oct", "nov", "dec"], 1)}
 _NAME = re.compile(r"time|date|stamp|epoch|(?:^|_)(?:at|on|when|ts)$")
 _UNITS = {"s": 1.0, "ms": 1e3, "us": 1e6}
 _SPANS: tuple[tuple[Part, float], ...] = (("month", 12), ("weekday", 7), ("hour", 24))
@@ -43,15 +49,13 @@ class Moment:
 
     def __init__(
         self,
-        order: Literal["month_first", "day_first"] = "day_first",
+        order: Order = "day_first",
         epoch: Literal["s", "ms", "us"] | None = None,
         bins: Annotated[int, Field(ge=2, le=100)] = 10,
     ) -> None:
-        self.order: Literal["month_first", "day_first"] = order
+        self.order: Order = order
         self.epoch: Literal["s", "ms", "us"] | None = epoch
         self.bins = bins
-        days = [*_DAYS["year_first"], *_DAYS[order], *_DAYS["named"]]
-        self._formats = [d + t for d in days for t in _TIMES]
 
     @classmethod
     def infer(cls, sample: Sample) -> dict[str, Any]:
@@ -60,10 +64,10 @@ class Moment:
             return {"epoch": _unit(sample)}
         if sample.values.dtype != pl.String:
             return {}
-        scores = {}
-        for order in ("day_first", "month_first"):
-            kind = cls(order=order)
-            found = [kind._try(str(v)) for v in sample.values.head(400).to_list()]
+        scores: dict[str, tuple[int, int]] = {}
+        orders: tuple[Order, Order] = ("day_first", "month_first")
+        for order in orders:
+            found = [_parsed(str(v), order) for v in sample.values.head(400).to_list()]
             read = [f for f in found if f is not None]
             rises = sum(a <= b for a, b in pairwise(read))
             scores[order] = (len(read), rises)
@@ -82,7 +86,9 @@ class Moment:
         if sample.values.dtype != pl.String:
             return 0.0
         head = sample.values.head(200).to_list()
-        if sum(bool(_SHAPE.search(v)) for v in head) < 0.9 * len(head):
+        if sum(len(v) >= 6 and any(c.isdigit() for c in v) for v in head) < 0.9 * len(head):
+            return 0.0
+        if sum(v.replace(".", "", 1).isdigit() for v in head) > 0.1 * len(head):
             return 0.0
         kind = cls(**cls.infer(sample))
         share = sum(kind._try(v) is not None for v in head) / len(head)
@@ -141,25 +147,11 @@ class Moment:
         return {"type": kinds, "description": "a date or time (ISO 8601)", "examples": [example]}
 
     def _try(self, text: str) -> datetime | None:
-        """The moment, or None; the format that read the last value is tried first."""
+        """The moment, or None."""
         text = text.strip()
-        if self.epoch and text.lstrip("-").isdigit():
+        if self.epoch and text.removesuffix(".0").lstrip("-").isdigit():
             return self._from_number(float(text))
-        if len(text) < 6 or len(text) > 40:
-            return None
-        try:
-            return _plain(datetime.fromisoformat(text))
-        except ValueError:
-            pass
-        for at, form in enumerate(self._formats):
-            try:
-                found = datetime.strptime(text, form)  # noqa: DTZ007 - a moment without a zone is read as UTC
-            except ValueError:
-                continue
-            if at:
-                self._formats.insert(0, self._formats.pop(at))
-            return _plain(found)
-        return None
+        return _parsed(text, self.order)
 
     def _from_number(self, value: float) -> datetime | None:
         if np.isnan(value):
@@ -170,6 +162,50 @@ class Moment:
             return datetime.fromtimestamp(value / _UNITS[self.epoch], UTC).replace(tzinfo=None)
         except (OverflowError, OSError, ValueError):
             raise ValueError(f"{value:g} is outside the years that can be counted") from None
+
+
+def _parsed(text: str, order: Order) -> datetime | None:
+    """A date and perhaps a time, in UTC; None when the text is none, or names a day that there is not."""
+    text = text.strip()
+    if not 6 <= len(text) <= 48:
+        return None
+    try:
+        return _plain(datetime.fromisoformat(text))
+    except ValueError:
+        pass
+    for pattern in _PATTERNS:
+        match = pattern.fullmatch(text)
+        if match:
+            try:
+                return _built(match.groupdict(), order)
+            except ValueError:
+                return None
+    return None
+
+
+def _built(part: dict[str, str | None], order: Order) -> datetime:
+    year = int(part["Y"] or 0)
+    if len(part["Y"] or "") == 2:
+        year += 1900 if year >= 69 else 2000  # as POSIX reads two figures
+    if part.get("a"):
+        day, month = (part["a"], part["b"]) if order == "day_first" else (part["b"], part["a"])
+    else:
+        day, month = part.get("D") or "1", part.get("M")
+    named = part.get("N")
+    if named is not None:
+        month = str(_MONTHS.get(named[:3].lower(), 0))
+    hour = int(part["h"] or 0)
+    if part["p"]:
+        if not 1 <= hour <= 12:
+            raise ValueError("hour")
+        hour = hour % 12 + (12 if part["p"][0] in "pP" else 0)
+    micro = int((part["f"] or "0").ljust(6, "0"))
+    found = datetime(year, int(month or 0), int(day or 0), hour, int(part["m"] or 0), int(part["s"] or 0), micro, UTC)
+    zone = part["z"]
+    if zone and zone[0] in "+-":
+        shift = timedelta(hours=int(zone[1:3]), minutes=int(zone[-2:]))
+        found = found - shift if zone[0] == "+" else found + shift
+    return found.replace(tzinfo=None)
 
 
 def _plain(moment: datetime) -> datetime:
