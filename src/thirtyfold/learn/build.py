@@ -1,0 +1,89 @@
+"""Steps 13 to 15: every choice of every candidate made, with the framework that will compute it and where it starts."""
+
+import importlib.util
+import json
+from typing import Any, ClassVar, NamedTuple
+
+from thirtyfold.core.aim import Goal
+from thirtyfold.core.encoder import Encoded
+from thirtyfold.core.evidence import Evidence, TableView, not_applicable
+from thirtyfold.core.family import Family
+from thirtyfold.core.model import Candidate, Model
+from thirtyfold.core.spec import Spec
+from thirtyfold.core.step import Context
+
+__all__ = ["Build", "Built"]
+
+MODELS: Family[Model] = Family("learn.models")
+LIBRARIES = {
+    "boosting": ("lightgbm", "LightGBM"),
+    "forest": ("sklearn", "scikit-learn"),
+    "tree": ("sklearn", "scikit-learn"),
+    "linear": ("sklearn", "scikit-learn"),
+    "svm": ("sklearn", "scikit-learn"),
+    "mlp": ("torch", "PyTorch"),
+    "nearest": ("onnxruntime", "ONNX Runtime"),
+}
+
+
+class Built(NamedTuple):
+    """What this stage gives."""
+
+    blueprints: list[Candidate]
+    evidence: list[Evidence]
+
+
+class Build:
+    """Fills in the options that depend on nothing but the candidate; what is learned comes in Train."""
+
+    steps: ClassVar[tuple[int, ...]] = (13, 14, 15)
+
+    def __init__(self, spec: Spec) -> None:
+        self.seed = spec.seed
+
+    def run(self, candidates: list[Candidate], train_rows: dict[str, Encoded], goal: Goal, context: Context) -> Built:
+        blueprints = [
+            Candidate(c.word, MODELS.check({c.word: c.options}, "model")[1], c.form, c.why) for c in candidates
+        ]
+        classes = len(goal.task.classes)
+        outputs = f"{classes} classes" if classes else "one value"
+        used = sorted({LIBRARIES.get(c.word, (c.word, c.word))[1] for c in blueprints})
+        rows = tuple(
+            (c.word, c.form, len(train_rows[c.form].names), json.dumps(c.options, sort_keys=True)) for c in blueprints
+        )
+        shapes = "; ".join(f"{c.word} reads {len(train_rows[c.form].names)} numbers ({c.form})" for c in blueprints)
+        view = TableView("What is built", ("model", "form", "features", "options"), rows)
+        return Built(
+            blueprints,
+            [
+                Evidence(
+                    13,
+                    f"{', '.join(used)} on the CPU with {context.threads} thread(s). {_other(blueprints)}",
+                    {"frameworks": used, "device": "cpu", "threads": context.threads},
+                ),
+                Evidence(14, f"{shapes}; each answers with {outputs}.", {"models": len(blueprints)}, (view,)),
+                self._start(blueprints),
+            ],
+        )
+
+    def _start(self, blueprints: list[Candidate]) -> Evidence:
+        networks = [c for c in blueprints if "initializer" in c.options]
+        if not networks:
+            return not_applicable(
+                15, "None of the candidates starts from drawn weights: trees start empty, linear models at zero."
+            )
+        words = {next(iter(c.options["initializer"])) for c in networks}
+        return Evidence(
+            15,
+            f"The weights of {', '.join(c.word for c in networks)} are drawn by {', '.join(sorted(words))} from seed "
+            f"{self.seed}; all other candidates start empty or at zero.",
+            {"seed": self.seed, "initializers": sorted(words)},
+        )
+
+
+def _other(blueprints: list[Candidate]) -> str:
+    here = importlib.util.find_spec("torch") is not None
+    if any(c.word == "mlp" for c in blueprints):
+        frameworks: Any = Family("learn.frameworks")
+        return f"Networks can be computed by {', '.join(frameworks.words())}."
+    return "PyTorch is installed but not needed." if here else "PyTorch is not installed and not needed."

@@ -1,0 +1,108 @@
+"""Steps 16 to 20: every candidate learns from the training rows; validation rows only say when to stop."""
+
+from dataclasses import dataclass
+from typing import ClassVar, NamedTuple
+
+from thirtyfold.core.aim import Aim, Goal
+from thirtyfold.core.codec import pack, unpack
+from thirtyfold.core.encoder import Encoded
+from thirtyfold.core.evidence import Evidence, TableView
+from thirtyfold.core.learned import Trained
+from thirtyfold.core.model import Candidate
+from thirtyfold.core.spec import Spec
+from thirtyfold.core.step import Context
+from thirtyfold.core.table import Table
+from thirtyfold.learn.bench import both, build
+from thirtyfold.learn.inner import Inner
+
+__all__ = ["Train", "Trainings"]
+
+SHARE = 0.5
+"""Of the time that is left, what training the candidates may take; the first one is always trained."""
+
+
+class Trainings(NamedTuple):
+    """What this stage gives."""
+
+    trained: list[Trained]
+    evidence: list[Evidence]
+
+
+@dataclass(frozen=True)
+class _Done:
+    """One candidate that has learned, as it is kept for the case of a kill."""
+
+    trained: Trained
+    evidence: list[Evidence]
+
+
+class Train:
+    """Candidates one after the other, each kept as soon as it has learned."""
+
+    steps: ClassVar[tuple[int, ...]] = (16, 17, 18, 19, 20)
+
+    def __init__(self, spec: Spec) -> None:
+        del spec
+
+    def run(
+        self,
+        blueprints: list[Candidate],
+        train_rows: dict[str, Encoded],
+        validation_rows: dict[str, Encoded],
+        learning: Table,
+        goal: Goal,
+        aim: Aim,
+        context: Context,
+    ) -> Trainings:
+        del learning, goal, aim
+        train, held, before = both(train_rows), both(validation_rows), context.remaining()
+        done: list[_Done] = []
+        skipped: list[str] = []
+        for at, blueprint in enumerate(blueprints):
+            left = context.remaining()
+            if done and before is not None and left is not None and left < (1 - SHARE) * before:
+                skipped.append(blueprint.word)
+                continue
+            context.progress(f"training {blueprint.word}", at, len(blueprints))
+            done.append(_one(blueprint, f"{at}-{blueprint.word}", train, held, context))
+        return Trainings([d.trained for d in done], _evidence(done, skipped))
+
+
+def _one(
+    blueprint: Candidate, name: str, train: dict[str, Encoded], held: dict[str, Encoded], context: Context
+) -> _Done:
+    kept = context.checkpoint.load(name)
+    if kept is not None:
+        found: _Done = unpack(kept, _Done)
+        return found
+    model = build(blueprint)
+    model.fit(train[blueprint.form], held[blueprint.form], Inner(context, name))
+    done = _Done(Trained.of(blueprint, model), list(model.story()))
+    context.checkpoint.save(name, pack(done))
+    return done
+
+
+def _evidence(done: list[_Done], skipped: list[str]) -> list[Evidence]:
+    """Each model's own story in the order of the steps, after a table of all."""
+    rows = tuple((d.trained.candidate.word, ", ".join(f"{n} {v:,}" for n, v in d.trained.size.items())) for d in done)
+    late = f" There was no time left for {', '.join(skipped)}." if skipped else ""
+    names = ", ".join(d.trained.candidate.word for d in done)
+    first = Evidence(
+        20,
+        f"Trained {len(done)} candidate(s): {names}.{late}",
+        {"trained": [d.trained.candidate.word for d in done], "skipped": skipped},
+        (TableView("What was learned", ("model", "size"), rows),),
+    )
+    stories = [
+        Evidence(
+            e.step,
+            f"{d.trained.candidate.word}: {e.why}",
+            {d.trained.candidate.word: e.numbers},
+            e.tables,
+            e.pictures,
+            e.status,
+        )
+        for d in done
+        for e in d.evidence
+    ]
+    return sorted([*stories, first], key=lambda e: e.step)
