@@ -82,7 +82,7 @@ def _report(findings: Sequence[Finding]) -> Evidence:
     asked = [f for f in findings if f.applicable]
     failed = [f for f in asked if not f.verdict.passed]
     why = f"{len(asked)} audit(s) answered, {len(asked) - len(failed)} passed. "
-    why += " ".join(f.verdict.why + "." for f in failed or asked)
+    why += " ".join(f.verdict.why[:1].upper() + f.verdict.why[1:] + "." for f in failed or asked)
     table = TableView("Audits", ("audit", "passed", "value", "limit", "what was found"), rows)
     numbers = {
         f.verdict.name.removeprefix("safety."): {

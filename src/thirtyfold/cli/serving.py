@@ -1,0 +1,158 @@
+"""``predict``, ``serve``, ``promote``, ``rollback``: a Package at work."""
+
+import argparse
+import io
+import sys
+import tempfile
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from thirtyfold.core.errors import DataError, Fault, SpecError
+from thirtyfold.core.home import Home
+
+if TYPE_CHECKING:
+    import polars as pl
+
+    from thirtyfold.core.package import Package
+
+__all__ = ["predict", "promote", "rollback", "serve"]
+
+
+def predict(told: argparse.Namespace) -> int:
+    """Answers for every row of a file, in order. A row that cannot be read gets no answer but the reason."""
+    from thirtyfold.core.quiet import Quiet
+    from thirtyfold.data.collect import source_of
+    from thirtyfold.lifecycle import find_package
+
+    package = find_package(told.package, Home.beside())
+    if told.data == "-":
+        with tempfile.NamedTemporaryFile(suffix=".csv") as file:
+            file.write(sys.stdin.buffer.read())
+            file.flush()
+            frame = source_of({"csv": {"path": file.name, "header": True}}).read(Quiet()).frame
+    else:
+        frame = source_of(told.data).read(Quiet()).frame
+    answers, faults = _answers(package, frame)
+    _write(answers, told.out)
+    if faults:
+        shown = faults[:20]
+        more = (
+            [Fault("", f"and {len(faults) - 20:,} more; the column 'error' has them all.")] if len(faults) > 20 else []
+        )
+        raise DataError([*shown, *more])
+    return 0
+
+
+def _answers(package: "Package", frame: "pl.DataFrame") -> tuple["pl.DataFrame", list[Fault]]:
+    """One answer a row; rows with a fault have the reasons in a column ``error`` instead."""
+    import polars as pl
+
+    table, faults = package.door.table(frame)
+    answers = package.predict(table)
+    if not faults:
+        return answers, []
+    why: dict[int, list[str]] = {}
+    for fault in faults:
+        _, row, column = fault.where.split(".", 2)
+        why.setdefault(int(row), []).append(f"{column}: {fault.what}")
+    errors = pl.Series("error", ["; ".join(why.get(i, [])) or None for i in range(len(frame))], dtype=pl.String)
+    known = errors.is_null()
+    kept = [pl.when(known).then(pl.col(n)).otherwise(None).alias(n) for n in answers.columns]
+    return answers.with_columns(kept).with_columns(errors), faults
+
+
+def _write(frame: "pl.DataFrame", out: str) -> None:
+    suffix = Path(out).suffix.lower()
+    if out == "-":
+        buffer = io.BytesIO()
+        frame.write_csv(buffer)
+        sys.stdout.write(buffer.getvalue().decode())
+    elif suffix == ".csv":
+        frame.write_csv(out)
+    elif suffix == ".parquet":
+        frame.write_parquet(out)
+    elif suffix in (".jsonl", ".ndjson"):
+        frame.write_ndjson(out)
+    else:
+        raise SpecError(Fault("--out", f"'{suffix}' is no ending that can be written.", ".csv, .parquet, .jsonl"))
+
+
+def serve(told: argparse.Namespace) -> int:
+    """Serve a Package, or follow the champion of a name, until told to stop."""
+    import os
+
+    from thirtyfold.core.registry import Registry
+    from thirtyfold.core.spec import ServeSection, Spec
+    from thirtyfold.core.traffic import Traffic
+    from thirtyfold.lifecycle import find_package
+    from thirtyfold.pages.service import router
+    from thirtyfold.ship.server.serve import options_of, run
+
+    home = Home.beside()
+    name = told.package or _last_name(home)
+    model, at, which = name.partition("@")
+    source: Any
+    if at and which == "champion":
+        find_package(name, home)
+        source = Registry(home.root, model).pointer
+    else:
+        source = find_package(name, home)
+        model = source.name
+    section = ServeSection()
+    last = _spec_of(home, model)
+    if last is not None:
+        section = Spec.read(last).serve
+    traffic = Traffic(home.root / "traffic" / f"{model}.sqlite").prepare()
+    host, port = told.host or section.host, section.port if told.port is None else told.port
+
+    def ready(address: str) -> None:
+        print(
+            f"Serving {name} at {address} (playground {address}/, API {address}/openapi.json). Ctrl-C stops.",
+            flush=True,
+        )
+
+    if host not in ("127.0.0.1", "localhost", "::1") and not section.api_key:
+        print(f"thirtyfold: listening on {host} without an API key: anyone who reaches it may ask.", file=sys.stderr)
+    os.environ.setdefault("OMP_WAIT_POLICY", "passive")
+    run(source, traffic, host, port, options=options_of(section), pages=router(traffic), ready=ready)
+    return 0
+
+
+def _last_name(home: Home) -> str:
+    """The champion of the last run's name, or that run itself where it has none."""
+    import json
+
+    from thirtyfold.core.registry import Registry
+
+    folder = home.run()
+    name = json.loads((folder / "summary.json").read_text(encoding="utf-8"))["name"]
+    return f"{name}@champion" if Registry(home.root, name).champion() else folder.name
+
+
+def _spec_of(home: Home, model: str) -> Path | None:
+    """The filled-in Spec of the newest run of a name."""
+    found = [p for p in home.runs.glob(f"{model}-*/spec.yaml") if p.is_file()]
+    return max(found, key=lambda p: p.stat().st_mtime, default=None)
+
+
+def promote(told: argparse.Namespace) -> int:
+    """Make a Package the champion of its name."""
+    from thirtyfold.core.registry import Registry
+    from thirtyfold.lifecycle import find_package
+
+    home = Home.beside()
+    package = find_package(told.package, home)
+    registry = Registry(home.root, package.name)
+    registry.add(package)
+    champion = registry.promote(package.hash, why="promoted by hand")
+    print(f"{package.name}@champion is now {champion.hash[:12]}. A running server follows.")
+    return 0
+
+
+def rollback(told: argparse.Namespace) -> int:
+    """Make the champion before this one the champion again."""
+    from thirtyfold.core.registry import Registry
+
+    champion = Registry(Home.beside().root, told.name).rollback(why="rolled back by hand")
+    print(f"{told.name}@champion is again {champion.hash[:12]}. A running server follows.")
+    return 0
