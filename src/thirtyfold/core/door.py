@@ -7,6 +7,7 @@ spelling becomes the one that is kept. What cannot be read is a fault that names
 import unicodedata
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
+from datetime import datetime
 from functools import cached_property
 from typing import Any
 
@@ -16,12 +17,13 @@ import polars as pl
 from thirtyfold.core.errors import DataError, Fault
 from thirtyfold.core.family import Family, nearest
 from thirtyfold.core.fieldtype import Array, FieldType
-from thirtyfold.core.table import Column, Table, to_array
+from thirtyfold.core.table import Column, Table
 
 __all__ = ["Door", "Unreadable", "fingerprint", "read_column", "typed"]
 
 TYPES: Family[FieldType] = Family("data.types")
 
+_EPOCH = datetime(1970, 1, 1)  # noqa: DTZ001 - moments are kept in UTC, without a zone
 DTYPES: dict[str, Any] = {"number": pl.Float64, "text": pl.String, "moment": pl.Datetime("us")}
 
 
@@ -166,7 +168,7 @@ class Door:
             return array
         if kind.dtype == "number":
             return np.array([np.nan if v is None else v for v in values], dtype=np.float64)
-        return to_array(pl.Series(values, dtype=pl.Datetime("us")))
+        return np.array([np.nan if v is None else (v - _EPOCH).total_seconds() for v in values], dtype=np.float64)
 
     def table(self, frame: pl.DataFrame) -> tuple[Table, list[Fault]]:
         """A whole frame to a typed Table, and its faults: columns that are not there, values that cannot be read.

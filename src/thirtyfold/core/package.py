@@ -137,7 +137,7 @@ class Package:
         arrays = self.door.rows(rows)
         if not arrays or not len(next(iter(arrays.values()))):
             return []
-        return self.task.decode(self.raw(arrays), arrays).to_dicts()
+        return self.task.answers(self.raw(arrays), arrays)
 
     def predict(self, frame: pl.DataFrame | Table) -> pl.DataFrame:
         """A frame of raw columns, or a Table that is already cleaned, to answers, one row each, in order.

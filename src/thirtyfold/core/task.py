@@ -55,6 +55,10 @@ class Task(Protocol):
         """Raw to what a user reads: ``prediction``, with ``confidence`` and ``probability_<class>`` where there are."""
         ...
 
+    def answers(self, raw: Array, columns: Mapping[str, Array]) -> list[dict[str, Any]]:
+        """The rows of ``decode`` as JSON objects, made without a frame: at serving, most of the time went there."""
+        ...
+
     def schema(self) -> dict[str, Any]:
         """The JSON schema of one answer."""
         ...

@@ -118,6 +118,17 @@ class Classification:
         frame |= {f"probability_{label}": raw[:, at] for at, label in enumerate(self.labels)}
         return pl.DataFrame(frame)
 
+    def answers(self, raw: Array, columns: Mapping[str, Array]) -> list[dict[str, Any]]:
+        names = [f"probability_{label}" for label in self.labels]
+        found: list[dict[str, Any]] = []
+        for shares, code in zip(raw.tolist(), self.decide(raw, columns).tolist(), strict=True):
+            answer = {"prediction": self.labels[code], "confidence": shares[code]}
+            if self.abstain_below is not None:
+                answer["unsure"] = shares[code] < self.abstain_below
+            answer.update(zip(names, shares, strict=True))
+            found.append(answer)
+        return found
+
     def schema(self) -> dict[str, Any]:
         share = {"type": "number", "minimum": 0, "maximum": 1}
         inner = {"prediction": {"type": "string", "enum": list(self.labels)}, "confidence": share}

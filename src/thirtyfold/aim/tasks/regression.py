@@ -58,6 +58,9 @@ class Regression:
     def decode(self, raw: Array, columns: Mapping[str, Array]) -> pl.DataFrame:
         return pl.DataFrame({"prediction": self.decide(raw, columns)})
 
+    def answers(self, raw: Array, columns: Mapping[str, Array]) -> list[dict[str, Any]]:
+        return [{"prediction": value} for value in self.decide(raw, columns).tolist()]
+
     def schema(self) -> dict[str, Any]:
         return {"type": "object", "properties": {"prediction": {"type": "number"}}, "required": ["prediction"]}
 
