@@ -1,7 +1,7 @@
 """Registry: every version of a model by name, which one is the champion, and which one was before it.
 
-``registry/NAME/packages/HASH/`` holds the Packages, ``versions.jsonl`` what happened (append-only), ``champion.json`` points
-to the one in service; it is replaced at once, so that a server that follows it never reads half of it.
+``registry/NAME/packages/HASH/`` holds the Packages, ``versions.jsonl`` what happened (append-only), ``champion.json``
+points to the one in service; it is replaced at once, so that a server that follows it never reads half of it.
 """
 
 import json

@@ -1,0 +1,162 @@
+"""Schema: this model's own fields and answers as JSON schema and OpenAPI, made from the Package alone."""
+
+import json
+from typing import Any
+
+import polars as pl
+
+from thirtyfold.core.door import DTYPES, typed
+from thirtyfold.core.package import Package
+from thirtyfold.core.profile import ColumnProfile
+
+__all__ = ["answer_schema", "example_row", "openapi", "row_schema"]
+
+
+def row_schema(package: Package) -> dict[str, Any]:
+    """The JSON schema of one row: every input field, with description and example from the training rows."""
+    profiles = package.profile.columns if package.profile else {}
+    fields = {}
+    for column in package.columns:
+        kind = typed(column)
+        fields[column.name] = kind.schema(_seen(kind.dtype, profiles.get(column.name)))
+    return {"type": "object", "properties": fields, "required": list(fields), "additionalProperties": False}
+
+
+def _seen(dtype: str, profile: ColumnProfile | None) -> pl.Series:
+    """Values like those of the training rows, as far as a profile tells them."""
+    values: list[Any] = []
+    if profile is not None and dtype == "number":
+        values = [profile.numbers[n] for n in ("min", "median", "max") if profile.numbers.get(n) is not None]
+    elif profile is not None and dtype == "moment":
+        micro = [int(e * 1e6) for e in profile.edges]
+        return pl.Series(micro, dtype=pl.Int64).cast(pl.Datetime("us")).sort()
+    elif profile is not None:
+        words = " ".join(list(profile.numbers.get("words", {}))[:3])
+        values = ([words] if words else []) if profile.edges else list(profile.bins)
+    return pl.Series(values, dtype=DTYPES[dtype])
+
+
+def example_row(package: Package) -> dict[str, Any]:
+    """A row that can be sent as it is: the stored example, or one from the schema."""
+    if "example.json" in package.files:
+        return dict(json.loads(package.files["example.json"])["row"])
+    fields = row_schema(package)["properties"]
+    return {name: schema.get("examples", [None])[0] for name, schema in fields.items()}
+
+
+def answer_schema(package: Package) -> dict[str, Any]:
+    """The JSON schema of what ``/predict`` answers."""
+    return {
+        "type": "object",
+        "properties": {
+            "id": {"type": "string", "description": "names the request; prediction i can be named as <id>-<i>"},
+            "model": {"type": "string", "description": "hash of the model that answered"},
+            "predictions": {"type": "array", "items": package.task.schema()},
+        },
+        "required": ["id", "model", "predictions"],
+    }
+
+
+_DETAIL = {
+    "type": "object",
+    "properties": {
+        "detail": {
+            "type": "array",
+            "items": {
+                "type": "object",
+                "properties": {
+                    "loc": {"type": "array", "items": {"type": ["string", "integer"]}},
+                    "msg": {"type": "string"},
+                    "type": {"type": "string"},
+                },
+            },
+        }
+    },
+}
+
+_FEEDBACK = {
+    "type": "object",
+    "required": ["id"],
+    "additionalProperties": False,
+    "properties": {
+        "id": {"type": "string", "description": "the id of the request, or <id>-<i> for its prediction number i"},
+        "truth": {"type": ["string", "number", "boolean", "null"], "description": "what the true answer was"},
+        "thumb": {"type": ["string", "null"], "enum": ["up", "down", None]},
+        "comment": {"type": "string", "maxLength": 4000},
+    },
+}
+
+
+def openapi(package: Package, version: str, *, secured: bool) -> dict[str, Any]:
+    """The whole OpenAPI 3.1 document of a server of this Package."""
+    example = example_row(package)
+    base = f"/v2/models/{package.name}"
+    paths = {
+        "/predict": _post(
+            "Predict one row or many",
+            {"anyOf": [_ref("Row"), _ref("Rows")]},
+            _ref("Answer"),
+            {"one row": {"value": example}, "many rows": {"value": {"rows": [example]}}},
+        ),
+        "/feedback": _post("Say what was true of a prediction", _ref("Feedback"), {"type": "object"}, {}),
+        "/model": _get("The model in service: name, hash, metrics, fields"),
+        "/healthz": _get("Is the process alive?"),
+        "/readyz": _get("Can it answer?"),
+        "/metrics": _get("Metrics for Prometheus", "text/plain"),
+        "/v2": _get("Open Inference Protocol: the server"),
+        "/v2/health/live": _get("Open Inference Protocol: alive"),
+        "/v2/health/ready": _get("Open Inference Protocol: ready"),
+        base: _get("Open Inference Protocol: the model's inputs and outputs"),
+        f"{base}/ready": _get("Open Inference Protocol: is the model ready?"),
+        f"{base}/infer": _post(
+            "Open Inference Protocol: predict, a tensor a field", {"type": "object"}, {"type": "object"}, {}
+        ),
+    }
+    schemas = {
+        "Row": row_schema(package),
+        "Rows": {
+            "type": "object",
+            "required": ["rows"],
+            "additionalProperties": False,
+            "properties": {"rows": {"type": "array", "items": _ref("Row"), "minItems": 1}},
+        },
+        "Answer": answer_schema(package),
+        "Feedback": _FEEDBACK,
+        "Faults": _DETAIL,
+    }
+    document: dict[str, Any] = {
+        "openapi": "3.1.0",
+        "info": {"title": package.name, "version": version, "description": f"Model {package.hash[:12]}."},
+        "paths": paths,
+        "components": {"schemas": schemas},
+    }
+    if secured:
+        key = {"type": "apiKey", "in": "header", "name": "X-API-Key"}
+        document["components"]["securitySchemes"] = {"key": key, "bearer": {"type": "http", "scheme": "bearer"}}
+        document["security"] = [{"key": []}, {"bearer": []}]
+    return document
+
+
+def _ref(name: str) -> dict[str, Any]:
+    return {"$ref": f"#/components/schemas/{name}"}
+
+
+def _get(summary: str, media: str = "application/json") -> dict[str, Any]:
+    return {"get": {"summary": summary, "responses": {"200": {"description": "OK", "content": {media: {}}}}}}
+
+
+def _post(summary: str, body: dict[str, Any], answer: dict[str, Any], examples: dict[str, Any]) -> dict[str, Any]:
+    content: dict[str, Any] = {"schema": body} | ({"examples": examples} if examples else {})
+    wrong = {"description": "Wrong: every fault is named", "content": {"application/json": {"schema": _ref("Faults")}}}
+    return {
+        "post": {
+            "summary": summary,
+            "requestBody": {"required": True, "content": {"application/json": content}},
+            "responses": {
+                "200": {"description": "OK", "content": {"application/json": {"schema": answer}}},
+                "400": {"description": "Not JSON"},
+                "413": {"description": "Too large"},
+                "422": wrong,
+            },
+        }
+    }
