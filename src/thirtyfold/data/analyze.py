@@ -172,10 +172,8 @@ def _tables(profile: Profile, strengths: dict[str, tuple[float, str]], order: li
     for name, p in profile.columns.items():
         n = p.numbers
         middle = n.get("median", n.get("top", n.get("first", "")))
-        rows.append(
-            (name, p.type, p.missing, n.get("distinct"), _short(middle), _short(n.get("min", "")), _short(n.get("max", "")),
-             n.get("outliers", ""))
-        )  # fmt: skip
+        ends = (_short(n.get("min", "")), _short(n.get("max", "")), n.get("outliers", ""))
+        rows.append((name, p.type, p.missing, n.get("distinct"), _short(middle), *ends))
     head = ("column", "type", "missing", "different", "median or most frequent", "least", "most", "outliers")
     pairs = tuple((n, round(strengths[n][0], 3), strengths[n][1]) for n in order[:100])
     return TableView("Columns", head, tuple(rows)), TableView(

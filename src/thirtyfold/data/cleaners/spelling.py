@@ -16,6 +16,7 @@ __all__ = ["Spelling"]
 _MOST = 3000
 """More different values than this are names, not categories, and are left alone."""
 _DIGITS = re.compile(r"\d+")
+_SIGNS = re.compile(r"[^\w ]")
 
 
 class Spelling:
@@ -136,24 +137,30 @@ def _kept(group: list[str], counts: dict[str, int]) -> str:
 
 
 def _slips(totals: dict[str, int]) -> list[_Guess]:
-    """Rare values a letter or two away from frequent ones; figures and signs must be the same in both."""
+    """Rare values a letter or two away from frequent ones; figures and signs must be the same in both.
+
+    A short word must be far rarer than one of the main values that it resembles ("yxs" and "yes").
+    """
     from rapidfuzz.distance import OSA
 
     prints = {v: fingerprint(v) for v in totals}
     order = sorted(totals, key=lambda v: (-totals[v], v))
     by_signs: dict[tuple[str, ...], list[str]] = {}
+    rows = sum(totals.values())
     found: list[_Guess] = []
     for value in order:
-        key = tuple(_DIGITS.findall(prints[value])) + tuple(c for c in prints[value] if not c.isalnum() and c != " ")
+        key = (*_DIGITS.findall(prints[value]), *_SIGNS.findall(prints[value]), *_inner_capitals(value))
         near = by_signs.setdefault(key, [])
         letters = sum(c.isalpha() for c in prints[value])
-        most = 0 if letters < 5 else 1 if letters < 9 else 2 if letters < 20 else 2 + letters // 12
+        short = letters < 5
+        most = (1 if letters >= 3 else 0) if short else 1 if letters < 9 else 2 if letters < 20 else 2 + letters // 12
         best: tuple[int, str] | None = None
         for common in near if most else []:
-            if totals[common] < max(2, 3 * totals[value]) or abs(len(prints[common]) - len(prints[value])) > most:
+            fewest = max(20 * totals[value], 0.1 * rows) if short else max(2, 3 * totals[value])
+            if totals[common] < fewest or abs(len(prints[common]) - len(prints[value])) > (0 if short else most):
                 continue
             away = OSA.distance(prints[value], prints[common], score_cutoff=most)
-            if away <= most and (best is None or away < best[0]):
+            if away <= most and (best is None or away < best[0]) and _in_long_words(prints[value], prints[common]):
                 best = (away, common)
         if best is not None:
             confidence = round(min(0.9, 0.55 + 0.02 * letters - 0.08 * (best[0] - 1)), 2)
@@ -162,6 +169,20 @@ def _slips(totals: dict[str, int]) -> list[_Guess]:
         else:
             near.append(value)
     return found
+
+
+def _inner_capitals(value: str) -> list[str]:
+    """Capitals after a letter in a word of both cases: they are codes ("GasA", "GasW"), not slips."""
+    return [] if value.isupper() else re.findall(r"(?<=[^\W\d_])[A-Z]", value)
+
+
+def _in_long_words(a: str, b: str) -> bool:
+    """Word by word, only words of three letters or more and without figures differ ("ak x-1" is not "al x-1")."""
+    one, two = a.split(), b.split()
+    if len(one) != len(two):
+        return True
+    odd = [w for pair in zip(one, two, strict=True) if pair[0] != pair[1] for w in pair]
+    return all(len(w) >= 3 and w.isalpha() for w in odd)
 
 
 def _abbreviations(totals: dict[str, int]) -> list[_Guess]:

@@ -32,7 +32,9 @@ _PATTERNS = tuple(
         r"(?P<N>[A-Za-z]{3,9})\.? (?P<D>\d{1,2})(?:st|nd|rd|th)?,? (?P<Y>\d{4})",
     )
 )
-_MONTHS = {m: i for i, m in enumerate(["jan", "feb", "mar", "apr", "may", "jun", "jul", "aug", "sep", "oct", "nov", "dec"], 1)}
+_MONTHS = {
+    m: i for i, m in enumerate(["jan", "feb", "mar", "apr", "may", "jun", "jul", "aug", "sep", "oct", "nov", "dec"], 1)
+}
 _NAME = re.compile(r"time|date|stamp|epoch|(?:^|_)(?:at|on|when|ts)$")
 _UNITS = {"s": 1.0, "ms": 1e3, "us": 1e6}
 _SPANS: tuple[tuple[Part, float], ...] = (("month", 12), ("weekday", 7), ("hour", 24))
