@@ -55,6 +55,7 @@ FAMILIES: dict[str, str] = {
     "label": "data.labelers",
     "model": "learn.models",
     "safety": "prove.audits",
+    "export": "ship.formats",
     "deploy": "ship.targets",
     "monitor": "watch.monitors",
     "split.how": "data.splitters",

@@ -161,6 +161,7 @@ class Spec(Section):
     finetune: FinetuneSection | None = None
     safety: Many = ["fairness", "privacy", "robustness", "calibration", "personal_data"]
     compress: CompressSection | None = CompressSection()
+    export: Many = ["onnx"]
     deploy: Many = ["folder"]
     serve: ServeSection = ServeSection()
     monitor: Many = ["drift", "accuracy", "latency", "failures"]
