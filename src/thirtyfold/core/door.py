@@ -137,7 +137,7 @@ class Door:
         rows = list(rows)
         faults: list[Fault] = []
         out: dict[str, Array] = {}
-        known = {c.name for c in self.columns}
+        known = [c.name for c in self.columns]
         for at, row in enumerate(rows):
             where = f"rows.{at}." if len(rows) > 1 else ""
             faults += [
