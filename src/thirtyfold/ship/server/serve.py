@@ -1,6 +1,7 @@
 """Serve: run the server until it is told to stop; what was accepted by then is still answered and kept."""
 
 import os
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -12,7 +13,7 @@ from thirtyfold.core.spec import ServeSection
 from thirtyfold.core.traffic import Traffic
 from thirtyfold.ship.server.app import Options, create_app
 
-__all__ = ["options_of", "run"]
+__all__ = ["options_of", "run", "server_of"]
 
 
 def options_of(section: ServeSection) -> Options:
@@ -33,30 +34,27 @@ def run(
     *,
     options: Options | None = None,
     pages: Router | None = None,
-    ready: Any = None,
+    ready: Callable[[str], None] | None = None,
 ) -> None:
     """Serve until SIGTERM or SIGINT, then answer what was accepted and write what was recorded.
 
     ``ready`` is called with the address once requests are answered; port 0 takes a free one.
     """
-    import uvicorn
-
-    app = create_app(source, traffic, options, pages)
-    config = uvicorn.Config(
-        app, host, port, log_level="warning", access_log=False, timeout_graceful_shutdown=30, server_header=False
-    )
-    server = _Announcing(config, ready) if ready else uvicorn.Server(config)
-    server.run()
+    server_of(create_app(source, traffic, options, pages), host, port, ready).run()
 
 
-def _Announcing(config: Any, ready: Any) -> Any:  # noqa: N802 - makes a class of a library that is imported late
+def server_of(app: Any, host: str, port: int, ready: Callable[[str], None] | None = None) -> Any:
+    """A uvicorn server for an app that says when it answers; ``run`` serves, ``should_exit = True`` stops."""
     import uvicorn
 
     class Announcing(uvicorn.Server):
         async def startup(self, sockets: Any = None) -> None:
             await super().startup(sockets=sockets)
-            if self.started and self.servers:
-                host, port = self.servers[0].sockets[0].getsockname()[:2]
-                ready(f"http://{host}:{port}")
+            if self.started and ready is not None:
+                at, number = self.servers[0].sockets[0].getsockname()[:2]
+                ready(f"http://[{at}]:{number}" if ":" in at else f"http://{at}:{number}")
 
+    config = uvicorn.Config(
+        app, host, port, log_level="warning", access_log=False, timeout_graceful_shutdown=30, server_header=False
+    )
     return Announcing(config)

@@ -1,0 +1,145 @@
+"""Card: what a Package is for, what it was made from, how good it is and where it is not, in one page of Markdown."""
+
+import json
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import polars as pl
+
+from thirtyfold.core.aim import Aim
+from thirtyfold.core.package import Package
+from thirtyfold.core.tested import Tested
+
+__all__ = ["card", "metrics_json"]
+
+
+def metrics_json(package: Package, result: Tested) -> bytes:
+    """The scores as JSON: what ``/model`` tells and what a registry lists."""
+    scores = {
+        "package": package.hash,
+        "metric": result.metric,
+        "test": result.scores,
+        "validation": result.validation,
+        "interval": list(result.interval),
+        "baseline": result.baseline,
+        "rows": result.rows,
+    }
+    return json.dumps(scores, indent=1, sort_keys=True).encode()
+
+
+def card(
+    package: Package,
+    *,
+    purpose: Mapping[str, str],
+    aim: Aim,
+    result: Tested,
+    lineage: Mapping[str, Any],
+    ledger: pl.DataFrame,
+    example: Mapping[str, Any],
+    notes: Sequence[str],
+) -> bytes:
+    """``purpose`` has ``goal`` and ``users`` as the Spec says; ``notes`` are limits found while exporting.
+
+    Sections as in Mitchell et al. 2019, Model cards for model reporting. No clock: the same Package has the same card.
+    """
+    parts = [
+        f"# {package.name}",
+        f"Version `{package.hash[:12]}`, a {package.manifest['model']} model for {package.manifest['task']}.",
+        "## What it is for",
+        purpose.get("goal") or f"Predicting `{aim.target}`.",
+        f"Who uses it: {purpose['users']}" if purpose.get("users") else "Who uses it: not stated in the Spec.",
+        "## What goes in, what comes out",
+        _fields(package),
+        "## How good it is",
+        _scores(result),
+        _slices(result),
+        *(f"**{question}** {answer}" for question, answer in result.questions.items()),
+        "## What it was made from",
+        _origin(lineage, ledger),
+        "## Where not to trust it",
+        _bullets([*_bounds(package, result), *notes]),
+        "## How to use it",
+        _usage(package, example),
+    ]
+    return ("\n\n".join(p for p in parts if p) + "\n").encode()
+
+
+def _fields(package: Package) -> str:
+    lines = ["| field | type |", "|---|---|", *(f"| {_cell(c.name)} | {c.type} |" for c in package.columns)]
+    out = ", ".join(f"`{n}`" for n in package.task.schema()["properties"])
+    return "\n".join(lines) + f"\n\nEvery field must be sent; `null` is missing. Answer: {out}."
+
+
+def _scores(result: Tested) -> str:
+    low, high = result.interval
+    name, own = result.metric, result.scores[result.metric]
+    first = (
+        f"`{name}` is **{own:.4f}** on {result.rows:,} test rows that nothing was chosen by "
+        f"(95 % interval {low:.4f} to {high:.4f}); the naive answer gets {result.baseline:.4f}."
+    )
+    rows = [f"| {n} | {v:.4f} | {result.validation.get(n, float('nan')):.4f} |" for n, v in result.scores.items()]
+    return "\n".join([first, "", "| metric | test | validation |", "|---|---|---|", *rows])
+
+
+def _slices(result: Tested) -> str:
+    if not result.slices:
+        return ""
+    names = list(result.slices[0])[:6]
+    head = ["Errors by slice:", "", "| " + " | ".join(names) + " |", "|" + "---|" * len(names)]
+    rows = ["| " + " | ".join(_cell(s.get(n)) for n in names) + " |" for s in result.slices[:20]]
+    return "\n".join([*head, *rows])
+
+
+def _origin(lineage: Mapping[str, Any], ledger: pl.DataFrame) -> str:
+    told = [f"{lineage.get('rows', 0):,} rows from `{lineage.get('address', 'a frame')}`."]
+    if lineage.get("sha256"):
+        told.append(f"Content sha256 `{lineage['sha256']}`, {lineage.get('bytes', 0):,} bytes.")
+    done = ledger.filter(pl.col("accepted"))
+    counts = done.group_by("rule").len().sort("len", "rule", descending=[True, False])
+    told += [f"- {rule}: {count:,} cells" for rule, count in counts.rows()[:12]]
+    if done.height:
+        told.insert(len(told) - min(12, counts.height), f"Cleaning changed {done.height:,} cells, by rule:\n")
+    return "\n".join(told)
+
+
+def _bounds(package: Package, result: Tested) -> list[str]:
+    told = ["It knows only what the data above shows; other places, times and groups of people are untested."]
+    if package.profile is not None:
+        few = [n for n, c in package.profile.columns.items() if c.missing > c.rows / 2]
+        told += [f"More than half of the values of {', '.join(few)} were missing in training."] if few else []
+    told.append("Numbers outside the range seen in training are answered, but not known to be answered well.")
+    low, high = result.interval
+    if not min(low, high) > result.baseline and not max(low, high) < result.baseline:
+        told.append("On the test rows it is not clearly better than the naive answer.")
+    return told
+
+
+def _usage(package: Package, example: Mapping[str, Any]) -> str:
+    row = json.dumps(example, ensure_ascii=False)
+    shown = row.replace("'", "'\\''")
+    return "\n".join(
+        [
+            "```bash",
+            "thirtyfold predict PACKAGE rows.csv",
+            "thirtyfold serve PACKAGE",
+            f"curl -s localhost:8000/predict -H 'Content-Type: application/json' -d '{shown}'",
+            "```",
+            "",
+            "```python",
+            "import thirtyfold",
+            f"thirtyfold.load({'PACKAGE'!r}).predict_rows([{dict(example)!r}])",
+            "```",
+            "",
+            "`exports/model.onnx` runs in ONNX Runtime alone: numbers as float64 (missing is NaN), moments as seconds since",
+            'the start of 1970 (UTC), text as strings (missing is ""), each of shape [rows, 1].',
+        ]
+    )
+
+
+def _bullets(lines: Sequence[str]) -> str:
+    return "\n".join(f"- {line}" for line in lines)
+
+
+def _cell(value: Any) -> str:
+    shown = f"{value:.4g}" if isinstance(value, float) else str(value)
+    return shown.replace("|", "\\|").replace("\n", " ")

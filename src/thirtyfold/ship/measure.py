@@ -1,0 +1,66 @@
+"""Measure: how fast, how large and how hungry a Package is on this machine."""
+
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from thirtyfold.core.package import Package
+from thirtyfold.core.store import write_folder
+from thirtyfold.core.verdict import Verdict
+
+__all__ = ["latency_ms", "limits_of", "memory_mb"]
+
+_CHILD = """
+import resource, sys, json
+from thirtyfold.core.package import Package
+package = Package.open(sys.argv[1])
+package.predict_rows([json.loads(sys.argv[2])])
+peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+print(peak / (1e6 if sys.platform == "darwin" else 1e3))
+"""
+
+
+def latency_ms(package: Package, rows: Sequence[Mapping[str, Any]], seconds: float = 0.3) -> float:
+    """The median milliseconds from one row to its answer, in process, over at most this many seconds."""
+    package.predict_rows(rows[:1])
+    took: list[float] = []
+    end = time.perf_counter() + seconds
+    while time.perf_counter() < end or len(took) < 20:
+        start = time.perf_counter()
+        package.predict_rows([rows[len(took) % len(rows)]])
+        took.append(time.perf_counter() - start)
+    return float(np.median(took) * 1000)
+
+
+def memory_mb(package: Package, row: Mapping[str, Any]) -> float:
+    """The most memory, in MB, of a fresh process that opens the Package and answers one row."""
+    import json
+
+    with tempfile.TemporaryDirectory(prefix="thirtyfold-") as folder:
+        write_folder(Path(folder) / "package", package.save())
+        command = [sys.executable, "-c", _CHILD, f"{folder}/package", json.dumps(row)]
+        done = subprocess.run(command, capture_output=True, text=True, check=True, timeout=300)  # noqa: S603
+    return float(done.stdout.split()[-1])
+
+
+def limits_of(package: Package, limits: Mapping[str, float], rows: Sequence[Mapping[str, Any]]) -> list[Verdict]:
+    """A Verdict for each of the Spec's limits; each is measured only when it is set."""
+    ways = {
+        "latency_ms": lambda: latency_ms(package, rows),
+        "size_mb": lambda: package.size / 1e6,
+        "memory_mb": lambda: memory_mb(package, rows[0]),
+    }
+    units = {"latency_ms": "ms for one row", "size_mb": "MB", "memory_mb": "MB of memory"}
+    found = []
+    for name, limit in sorted(limits.items()):
+        value = float(ways[name]())
+        passed = value <= limit
+        why = f"it needs {value:.4g} {units[name]}, at most {limit:g} {'were' if passed else 'are'} allowed."
+        found.append(Verdict(f"limits.{name}", passed, why, round(value, 6), limit, package.hash))
+    return found
