@@ -105,8 +105,22 @@ def no_rows(where: str, names: Sequence[str]) -> DataError:
     return DataError(Fault(where, f"there are no rows, only the columns {', '.join(names) or '(none)'}."))
 
 
+_KEPT = (pl.String, pl.Boolean, pl.Date, pl.Datetime, pl.Float32, pl.Float64)
+
+
+def _plain(column: pl.Series) -> pl.Series:
+    """A column in one of the few types that cleaning knows: whole numbers, amounts, text, yes or no, moments."""
+    if column.dtype.is_integer():
+        return column if column.dtype != pl.UInt64 else column.cast(pl.Float64)
+    if isinstance(column.dtype, pl.Decimal):
+        return column.cast(pl.Float64)
+    if isinstance(column.dtype, pl.Duration):
+        return (column.dt.total_microseconds() / 1e6).alias(column.name)
+    return column.cast(pl.String, strict=False)
+
+
 def whole(frame: pl.DataFrame, where: str) -> pl.DataFrame:
-    """A frame that has rows and columns of one kind of value each; else a DataError."""
+    """A frame that has rows, and columns of one plain value a row (durations in seconds); else a DataError."""
     if not frame.width:
         raise DataError(Fault(where, "there are no columns."))
     if not frame.height:
@@ -114,4 +128,4 @@ def whole(frame: pl.DataFrame, where: str) -> pl.DataFrame:
     nested = [n for n, t in frame.schema.items() if t.is_nested()]
     if nested:
         raise DataError([Fault(f"{where}.{n}", f"holds {frame.schema[n]}, not one value a row.") for n in nested])
-    return frame
+    return frame.with_columns(_plain(c) for c in frame.get_columns() if not isinstance(c.dtype, _KEPT))

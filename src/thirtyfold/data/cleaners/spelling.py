@@ -76,7 +76,9 @@ class Spelling:
         for value, times in rest.items():
             totals[moved.get(value, value)] = totals.get(moved.get(value, value), 0) + times
         taken: dict[str, str] = {}
-        for guess in [*_slips(totals), *_abbreviations(totals)]:
+        slips = _slips(totals)
+        slipped = {g.before for g in slips}
+        for guess in [*slips, *_abbreviations({v: n for v, n in totals.items() if v not in slipped})]:
             if guess.before in taken or frozenset((guess.before, guess.after)) in apart:
                 continue
             keep = taken.get(guess.after, guess.after)

@@ -24,7 +24,7 @@ class Frame:
     def read(self, context: Context) -> Read:
         """All rows in the types they have; the hash is of the rows in Arrow's own format."""
         del context
-        frame = whole(_polars(self.frame), "frame")
+        frame = whole(polars_of(self.frame), "frame")
         buffer = io.BytesIO()
         frame.rechunk().write_ipc(buffer)
         lineage = {
@@ -39,10 +39,10 @@ class Frame:
 
     def peek(self, rows: int) -> pl.DataFrame:
         """The first rows."""
-        return _polars(self.frame).head(rows)
+        return polars_of(self.frame).head(rows)
 
 
-def _polars(given: Any) -> pl.DataFrame:
+def polars_of(given: Any) -> pl.DataFrame:
     if given is None:
         raise DataError(
             Fault("collect", "'frame' reads a table given from Python.", hint="thirtyfold.run(spec, frame=...)")

@@ -35,7 +35,7 @@ class Id:
             counter = len(numbers) > 1 and numbers.diff().drop_nulls().n_unique() == 1
             return 0.97 if counter else 0.93 if called else 0.0
         coded = bool((~text.str.contains(r"\s")).all()) and float(str(text.str.contains(r"\d").mean())) > 0.9
-        as_number = text.str.contains(r"^[+-]?[\d.,]*(?:[eE][+-]?\d+)?%?$").mean() or 0.0
+        as_number = text.str.contains(r"^[-+(]*\p{Sc}?[-+]?[\d.,' ]*(?:[eE][+-]?\d+)?\s*[%\p{Sc})]*$").mean() or 0.0
         dated = text.str.contains(r"^\d{1,4}[-/.]\d{1,2}[-/.]\d{1,4}").mean() or 0.0
         if float(str(as_number)) > 0.05 or float(str(dated)) > 0.05:
             return 0.0
