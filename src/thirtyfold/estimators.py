@@ -13,6 +13,7 @@ from sklearn.utils.multiclass import check_classification_targets
 from sklearn.utils.validation import check_is_fitted, validate_data
 
 from thirtyfold.core.aim import Aim, Goal
+from thirtyfold.core.errors import ThirtyfoldError
 from thirtyfold.core.family import Choice, Family
 from thirtyfold.core.fieldtype import Array
 from thirtyfold.core.package import Package
@@ -41,6 +42,15 @@ class _Learner(BaseEstimator):  # type: ignore[misc]
         self.seed = seed
 
     def _learn(self, columns: pl.DataFrame, target: pl.Series, *, numbers: bool) -> None:
+        """Learn, or raise the ValueError that scikit-learn's callers expect of data that cannot be learned from."""
+        if len(target) < 2:
+            raise ValueError(f"{type(self).__name__} needs at least two rows; got n_samples = {len(target)}.")
+        try:
+            self._stages(columns, target, numbers=numbers)
+        except ThirtyfoldError as error:
+            raise ValueError(str(error)) from error
+
+    def _stages(self, columns: pl.DataFrame, target: pl.Series, *, numbers: bool) -> None:
         """The stages from clean to tune, by hand: they are values in, values out."""
         from thirtyfold.data.clean import Clean
         from thirtyfold.data.featurize import Featurize
@@ -107,10 +117,10 @@ class _Learner(BaseEstimator):  # type: ignore[misc]
     def _columns(self, data: Any, *, reset: bool) -> tuple[pl.DataFrame, bool]:
         """Frames keep their columns and types; anything else is a matrix of numbers."""
         if _mixed(data):
-            from thirtyfold.face import to_polars
+            from thirtyfold.data.sources.frame import polars_of
 
             validate_data(self, data, reset=reset, skip_check_array=True)
-            return to_polars(data), False
+            return polars_of(data), False
         matrix = validate_data(self, data, reset=reset, dtype=np.float64, ensure_all_finite=True)
         names = getattr(self, "feature_names_in_", [f"x{i}" for i in range(matrix.shape[1])])
         return pl.DataFrame({str(n): matrix[:, i] for i, n in enumerate(names)}), True

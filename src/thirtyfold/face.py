@@ -8,10 +8,11 @@ from thirtyfold.core.errors import Fault, SpecError
 from thirtyfold.core.home import Home
 from thirtyfold.core.package import Package
 from thirtyfold.core.spec import Spec
+from thirtyfold.data.sources.frame import polars_of
 from thirtyfold.lifecycle import find_package, run_spec
 from thirtyfold.run import Outcome
 
-__all__ = ["check", "load", "run", "to_polars"]
+__all__ = ["check", "load", "run"]
 
 SpecLike = str | Path | Mapping[str, Any] | Spec
 
@@ -29,7 +30,7 @@ def run(spec: SpecLike, data: Any = None, *, home: str | Path | None = None, unt
         >>> outcome.summary["status"]  # doctest: +SKIP
         'done'
     """
-    frame = None if data is None else to_polars(data)
+    frame = None if data is None else polars_of(data)
     made = _spec(spec, given=data is not None)
     faults = [] if data is not None else check(made)
     if faults:
@@ -62,17 +63,3 @@ def _spec(spec: SpecLike, *, given: bool) -> Spec:
     if isinstance(spec, str | Path):
         return Spec.read(spec)
     return Spec.of({"collect": "frame", **spec} if given else spec)
-
-
-def to_polars(data: Any) -> Any:
-    """A frame of any make as Polars, without copying where that can be."""
-    import polars as pl
-
-    if isinstance(data, pl.DataFrame):
-        return data
-    if isinstance(data, pl.LazyFrame):
-        return data.collect()
-    if hasattr(data, "__arrow_c_stream__") or hasattr(data, "__dataframe__") or hasattr(data, "to_arrow"):
-        found = pl.from_arrow(data) if hasattr(data, "__arrow_c_stream__") else pl.from_dataframe(data)
-        return found if isinstance(found, pl.DataFrame) else pl.DataFrame(found)
-    raise SpecError(Fault("data", f"is a {type(data).__name__}.", "a pandas, Polars or Arrow frame"))
