@@ -13,7 +13,8 @@ __all__ = ["convex_story"]
 
 
 def convex_story(train: Encoded, x: Array, table: Array, offset: Array, steps: int, solver: str) -> list[Evidence]:
-    """Evidence of a linear model: ``table`` (features, outputs) and ``offset`` (outputs,) at the end, zeros at the start.
+    """Evidence of a linear model: ``table`` (features, outputs) and ``offset`` (outputs,) at the end, zeros at the
+    start.
 
     The slope at zero weights is the mean over rows of (guess - truth) times the feature.
     """
@@ -35,7 +36,8 @@ def convex_story(train: Encoded, x: Array, table: Array, offset: Array, steps: i
     return [
         Evidence(
             13,
-            f"scikit-learn {sklearn.__version__} on the CPU; the problem has one best answer, so the solver needs no GPU.",
+            f"scikit-learn {sklearn.__version__} on the CPU; the problem has one best answer, so the solver needs no "
+            f"GPU.",
             {"framework": "scikit-learn", "version": sklearn.__version__, "device": "cpu"},
         ),
         Evidence(
@@ -52,7 +54,8 @@ def convex_story(train: Encoded, x: Array, table: Array, offset: Array, steps: i
         ),
         Evidence(
             17,
-            f"That guess costs the first row {first:.4f}; the mean loss over {len(x):,} rows is {start:.4f} at zero weights "
+            f"That guess costs the first row {first:.4f}; the mean loss over {len(x):,} rows is {start:.4f} at zero "
+            f"weights "
             f"and {end:.4f} at the end.",
             {"row": first, "start": start, "end": end},
         ),
@@ -86,14 +89,14 @@ def _raw(score: Array, classes: int) -> Array:
 
 def _truth(train: Encoded) -> Array:
     target: Any = np.asarray(train.target)
-    return np.eye(train.classes)[target] if train.classes else target[:, None]
+    return np.asarray(np.eye(train.classes)[target] if train.classes else target[:, None])
 
 
 def _row_loss(raw: Array, train: Encoded) -> Array:
     target = np.asarray(train.target)[: len(raw)]
     if not train.classes:
         return np.asarray((raw[:, 0] - target) ** 2)
-    return -np.log(np.clip(raw[np.arange(len(raw)), target], 1e-15, 1))
+    return np.asarray(-np.log(np.clip(raw[np.arange(len(raw)), target], 1e-15, 1)))
 
 
 def _loss(x: Array, table: Array, offset: Array, train: Encoded) -> float:

@@ -1,6 +1,7 @@
 """Dense: the network of Mlp in its three forms: PyTorch to learn, NumPy to answer, ONNX to ship."""
 
 from collections.abc import Callable, Sequence
+from itertools import pairwise
 from typing import TYPE_CHECKING, Any, Literal, NamedTuple
 
 import numpy as np
@@ -33,7 +34,7 @@ def network(
 
     generator = torch.Generator().manual_seed(seed)
     parts: list[tuple[str, nn.Module]] = []
-    for at, (wide, out) in enumerate(zip(sizes, sizes[1:], strict=False), start=1):
+    for at, (wide, out) in enumerate(pairwise(sizes), start=1):
         layer = nn.Linear(wide, out)
         with torch.no_grad():
             initializer(layer.weight, generator)
@@ -122,11 +123,13 @@ class Dense(NamedTuple):
 
 
 def _relu(x: Array) -> Array:
-    return np.maximum(x, 0)
+    return np.asarray(np.maximum(x, 0))
 
 
 def _gelu(x: Array) -> Array:
-    return np.float32(0.5) * x * (1 + np.tanh(np.float32(np.sqrt(2 / np.pi)) * (x + np.float32(0.044715) * x**3)))
+    return np.asarray(
+        np.float32(0.5) * x * (1 + np.tanh(np.float32(np.sqrt(2 / np.pi)) * (x + np.float32(0.044715) * x**3)))
+    )
 
 
 def _silu(x: Array) -> Array:
@@ -135,7 +138,7 @@ def _silu(x: Array) -> Array:
 
 def _selu(x: Array) -> Array:
     negative = np.float32(SELU_ALPHA) * np.expm1(np.minimum(x, 0))
-    return np.float32(SELU_SCALE) * np.where(x > 0, x, negative)
+    return np.asarray(np.float32(SELU_SCALE) * np.where(x > 0, x, negative))
 
 
 def _mish(x: Array) -> Array:

@@ -1,6 +1,7 @@
 """Glass: the glass box of a network, steps 13 to 20 with the numbers of one real row."""
 
 from collections.abc import Mapping
+from itertools import pairwise
 from typing import Any
 
 import numpy as np
@@ -13,7 +14,8 @@ from thirtyfold.learn.loop import Curves, First
 __all__ = ["glass_box"]
 
 RULES = {
-    "sgd": "SGD moves a weight by the rate times its slope, against it (with Nesterov's look ahead, 1 + momentum times that)",
+    "sgd": "SGD moves a weight by the rate times its slope, against it (with Nesterov's look ahead, 1 + momentum "
+    "times that)",
     "adam": "Adam's first step moves every weight by about the rate, against its slope",
     "adamw": "AdamW's first step moves every weight by about the rate, against its slope, and shrinks it a little",
     "rmsprop": "RMSProp's first step divides the slope by its own size, so it moves by the rate times a constant",
@@ -21,9 +23,11 @@ RULES = {
 
 
 def glass_box(train: Encoded, curves: Curves, facts: Mapping[str, Any], options: Mapping[str, Any]) -> list[Evidence]:
-    """Evidence for one training of a network. ``facts`` has the framework's, ``sizes``, ``drawn`` and the words chosen."""
+    """Evidence for one training of a network. ``facts`` has the framework's, ``sizes``, ``drawn`` and the words
+    chosen.
+    """
     first, sizes = curves.first, facts["sizes"]
-    count = sum(a * b + b for a, b in zip(sizes, sizes[1:], strict=False))
+    count = sum(a * b + b for a, b in pairwise(sizes))
     epochs = len(curves.train)
     drawn = "; ".join(f"{n.split('.')[0]} {s:.3f}" for n, s in facts["drawn"].items())
     truth = np.asarray(train.target)[0]
@@ -93,7 +97,8 @@ def _update(first: First, train: Encoded, optimizer: str) -> Evidence:
     rule = RULES.get(optimizer, f"{optimizer} moves it by its own rule")
     return Evidence(
         19,
-        f"The weight from {name} to unit {unit} of the first layer went from {first.before:+.6f} to {first.after:+.6f} in "
+        f"The weight from {name} to unit {unit} of the first layer went from {first.before:+.6f} to "
+        f"{first.after:+.6f} in "
         f"the first update: its slope was {first.gradient:+.6f} and the rate {first.rate:.3g}. {rule}.",
         {
             "weight": f"{first.weight}[{unit}, {feature}]",

@@ -91,7 +91,8 @@ class Session:
 def floor32(values: Array) -> Array:
     """The largest float32 that is not above each value.
 
-    A tree asks ``x <= t`` with t in double and x in float32. With t rounded to nearest, an x between t and the rounded t
+    A tree asks ``x <= t`` with t in double and x in float32. With t rounded to nearest, an x between t and the
+    rounded t
     would take the other branch; with t rounded down, every float32 x takes the branch that it took before.
     """
     wide = np.asarray(values, dtype=np.float64)

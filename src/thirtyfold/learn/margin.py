@@ -116,7 +116,7 @@ def _no_convergence_warning() -> Iterator[None]:
 
 
 def margin_story(
-    data: Encoded, x: Array, solved: Solved, platt: Platt | None, answer: Array, curved: bool
+    data: Encoded, x: Array, solved: Solved, platt: Platt | None, answer: Array, *, curved: bool
 ) -> list[Evidence]:
     """Steps 13 to 20. The loss at zero weights is 1 for every row: each lies on the border, a whole margin short."""
     import sklearn
@@ -145,7 +145,8 @@ def margin_story(
         Evidence(
             14,
             f"A {'curved border over ' if curved else 'straight border over '}{x.shape[1]:,} "
-            f"{'directions' if curved else 'features'}; {solved.support:,} of {len(x):,} rows lie on or within the margin "
+            f"{'directions' if curved else 'features'}; {solved.support:,} of {len(x):,} rows lie on or within the "
+            f"margin "
             "and hold it in place.",
             facts,
         ),
@@ -154,7 +155,8 @@ def margin_story(
         ),
         Evidence(
             16,
-            f"At zero weights the first training row lies on the border (0); at the end its margin is {own:+.4f} and its "
+            f"At zero weights the first training row lies on the border (0); at the end its margin is {own:+.4f} and "
+            f"its "
             f"answer {', '.join(f'{a:.4g}' for a in answer[:6])}.",
             {"margin": float(own), "answer": answer.tolist()},
             pictures=(histogram("Margins of the training rows", edges.tolist(), counts.tolist()),),

@@ -33,7 +33,9 @@ def read(options: Mapping[str, Any], path: str) -> Any:
 
 
 def fitting(space: Mapping[str, Dial], options: Mapping[str, Any]) -> dict[str, Dial]:
-    """The dials that these options have: where another member was chosen, its option of the same name is turned, or none."""
+    """The dials that these options have: where another member was chosen, its option of the same name is turned, or
+    none.
+    """
     found: dict[str, Dial] = {}
     for path, dial in space.items():
         parts = path.split(".")

@@ -108,7 +108,8 @@ class Regularize:
         verdict = "narrower" if on["gap"] < off["gap"] else "not narrower"
         held = "better" if _better(on, off, aim) else "no better"
         why += (
-            f" Fitted twice on the same {gap['rows']:,} rows, the gap of {gap['model']} is {number(on['gap'])} with its "
+            f" Fitted twice on the same {gap['rows']:,} rows, the gap of {gap['model']} is {number(on['gap'])} with "
+            f"its "
             f"measures and {number(off['gap'])} without: {verdict} with them, and {held} on validation rows "
             f"({number(on['validation'])} against {number(off['validation'])})."
         )

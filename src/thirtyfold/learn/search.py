@@ -1,5 +1,7 @@
-"""Search: what a searcher is asked and what it knows. A searcher is a pure function of the trials so far, so a search that
-was killed goes on from its kept trials to the same end.
+"""Search: what a searcher is asked and what it knows.
+
+A searcher is a pure function of the trials so far, so a search that was killed goes on from its kept trials to the same
+end.
 """
 
 import itertools
@@ -14,11 +16,15 @@ __all__ = ["Past", "Searcher", "drawn", "grid", "hopeless", "values_of"]
 
 
 class Past(NamedTuple):
-    """One trial that is over: what was set, its value (more is better), and whether it was cut short."""
+    """One trial that is over: what was set, its value (more is better), and whether it was cut short.
+
+    ``asked`` is false for what was known before the search: the usual options.
+    """
 
     settings: dict[str, Any]
     value: float
     pruned: bool = False
+    asked: bool = True
 
 
 class Searcher(Protocol):
@@ -50,7 +56,7 @@ def values_of(dial: Dial, steps: int) -> list[Any]:
     return list(dict.fromkeys(round(v) for v in values)) if dial.kind == "int" else values
 
 
-def grid(space: Mapping[str, Dial], steps: int) -> itertools.product[tuple[Any, ...]]:
+def grid(space: Mapping[str, Dial], steps: int) -> "itertools.product[tuple[Any, ...]]":
     """Every combination of ``values_of`` each dial."""
     return itertools.product(*(values_of(dial, steps) for dial in space.values()))
 

@@ -25,7 +25,8 @@ class Threshold(NamedTuple):
 def choose(truth: Array, chance: Array, metric: str, costs: Mapping[str, float] | None) -> Threshold:
     """The best of every threshold that splits the rows otherwise.
 
-    With ``costs`` the total cost of both kinds of mistakes is least; else the metric that was asked for is greatest where
+    With ``costs`` the total cost of both kinds of mistakes is least; else the metric that was asked for is greatest
+    where
     it depends on the threshold (accuracy, balanced accuracy, MCC), and F1 where it does not. Of a flat top its middle.
     """
     order = np.argsort(-chance, kind="stable")
@@ -51,7 +52,7 @@ def _at(worth: Array, cut: int) -> float:
 
 def _cost(hits: Array, called: Array, positive: Array, costs: Mapping[str, float]) -> Array:
     missed, wrong = positive.sum() - hits, called - hits
-    return -(costs.get("false_negative", 1.0) * missed + costs.get("false_positive", 1.0) * wrong)
+    return np.asarray(-(costs.get("false_negative", 1.0) * missed + costs.get("false_positive", 1.0) * wrong))
 
 
 def _f1(hits: Array, called: Array, positive: Array) -> Array:

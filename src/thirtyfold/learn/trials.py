@@ -32,6 +32,8 @@ RUNG_ROWS = 8000
 KEEP_BACK = 0.5
 """Of the time that is left when tuning begins, what is kept for the last fit and all later stages."""
 MOST = 500
+NEAR = 0.01
+"""How far behind the best the second model may be to get its turn."""
 
 
 class Budget(NamedTuple):
@@ -110,7 +112,10 @@ class Hunt:
         for entry in sorted(start, key=lambda e: -e.value):
             best.setdefault(entry.trained.candidate.word, entry)
         found = []
+        first = next(iter(best.values())).value
         for entry in list(best.values())[:2]:
+            if first - entry.value > NEAR * abs(first):
+                continue
             candidate = entry.trained.candidate
             space = self._space(candidate)
             if space:
@@ -146,7 +151,10 @@ class Hunt:
             found: _Kept = unpack(kept, _Kept)
             state: Any = found.state
             return Entry(found.trained, found.raw, found.value, state, None, found.settings, found.rung)
-        asked = [Past(e.settings, e.value, e.state == "pruned") for e in past]
+        usual = {n: read(candidate.options, n) for n in space}
+        first = next(e.value for e in pool if e.trained.candidate.word == candidate.word)
+        known = [] if None in usual.values() or not _within(usual, space) else [Past(usual, first, asked=False)]
+        asked = [*known, *(Past(e.settings, e.value, e.state == "pruned") for e in past)]
         settings = self.searcher.propose(space, asked, self.context.seed)
         if settings is None:
             return None
@@ -160,15 +168,17 @@ class Hunt:
 
     def _fit(self, candidate: Candidate, settings: dict[str, Any], past: list[Entry], name: str) -> Entry:
         """On a quarter of the rows first where there are many; on all only if that is not hopeless."""
+        # A seed of its own, so that blending trials also averages over seeds.
+        seed = self.context.seed + 1 + int(name.rpartition("-")[2])
         rows, rung = len(self.bench.train_rows[candidate.form]), None
         if rows >= RUNG_ROWS:
             which = np.random.default_rng(self.context.seed).choice(rows, int(rows * RUNG), replace=False)
-            model = self.bench.fit(candidate, Inner(self.context, f"{name}-rung"), np.sort(which))
+            model = self.bench.fit(candidate, Inner(self.context, f"{name}-rung", seed), np.sort(which))
             raw = self.bench.answers(candidate, model)
             rung = self.bench.value(raw)
             if hopeless(rung, [e.rung for e in past if e.rung is not None]):
                 return Entry(Trained.of(candidate, model), raw, rung, "pruned", None, settings, rung)
-        model = self.bench.fit(candidate, Inner(self.context, name))
+        model = self.bench.fit(candidate, Inner(self.context, name, seed))
         trained = Trained.of(candidate, model)
         raw = self.bench.answers(candidate, trained.model)
         return Entry(trained, raw, self.bench.value(raw), "done", None, settings, rung)
@@ -177,6 +187,14 @@ class Hunt:
 def written_candidate(candidate: Candidate, settings: Mapping[str, Any]) -> Candidate:
     """The candidate with its dials set."""
     return Candidate(candidate.word, written(candidate.options, settings), candidate.form, "a trial")
+
+
+def _within(settings: Mapping[str, Any], space: Mapping[str, Dial]) -> bool:
+    """Whether settings lie in the space, so that a searcher may learn from them."""
+    return all(
+        settings[n] in d.choices if d.kind == "choice" else (d.low or 0) <= settings[n] <= (d.high or 0)
+        for n, d in space.items()
+    )
 
 
 def _turn(trial: int, many: int) -> int:
@@ -223,7 +241,7 @@ def table(pool: Sequence[Entry], bench: Bench) -> pl.DataFrame:
     )
 
 
-def evidence(pool: Sequence[Entry], bench: Bench, blend: Blend | None, given: int) -> list[Evidence]:
+def evidence(pool: Sequence[Entry], bench: Bench, chosen: tuple[Entry, Blend | None], given: int) -> list[Evidence]:
     """What the search found, and what the ensemble is made of."""
     tried = [e for e in pool if e.state in ("done", "pruned")]
     metric = bench.aim.metric
@@ -236,19 +254,19 @@ def evidence(pool: Sequence[Entry], bench: Bench, blend: Blend | None, given: in
                 f"No search was asked for: {given} candidate(s) with their usual options; set tune.trials or minutes.",
             )
         ]
+    entry, blend = chosen
     if blend is not None:
-        words = [
-            e.trained.candidate.word for e in sorted((e for e in pool if e.state != "pruned"), key=lambda e: -e.value)
-        ]
-        parts = [f"{words[m]} {w:.0%}" for m, w in zip(blend.members, blend.weights, strict=True)]
-        best = max(e.value for e in pool if e.state != "pruned")
+        words = [next(iter(m)) for m in entry.trained.candidate.options["members"]]
+        parts = [f"{word} {weight:.0%}" for word, weight in zip(words, blend.weights, strict=True)]
+        value, best = bench.shown(entry.value), bench.shown(max(e.value for e in pool if e.state != "pruned"))
         told.append(
             Evidence(
                 22,
-                f"Blending {len(blend.members)} models ({', '.join(parts)}) has {metric} {number(bench.shown(blend.value))} "
-                f"on validation rows; the best of them alone has {number(bench.shown(best))}.",
-                {"members": parts, "value": bench.shown(blend.value), "best_single": bench.shown(best)},
-                pictures=(bars("Weights in the ensemble", [words[m] for m in blend.members], list(blend.weights)),),
+                f"Blending {len(words)} models ({', '.join(parts)}) has {metric} {number(value)} on validation rows; "
+                f"the "
+                f"best single one has {number(best)}.",
+                {"members": parts, "value": value, "best_single": best},
+                pictures=(bars("Weights in the ensemble", words, list(blend.weights)),),
             )
         )
     return told

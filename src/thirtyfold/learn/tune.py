@@ -92,7 +92,10 @@ class Tune:
             profile=profile,
             lineage=lineage,
         )
-        told = [*evidence(pool, bench, blend, len(trained)), self._tell(bench, entry, threshold, rows, len(train_rows))]
+        told = [
+            *evidence(pool, bench, (entry, blend), len(trained)),
+            self._tell(bench, entry, threshold, rows, len(train_rows)),
+        ]
         decided = {"model": _choice(entry.trained.candidate)} if word == "auto" else {}
         return Tuned(package, winner, table(pool, bench), told, decided)
 
@@ -104,13 +107,12 @@ class Tune:
     @staticmethod
     def _best(bench: Bench, pool: list[Entry], *, blending: bool, asked: bool) -> tuple[Entry, Blend | None]:
         """The best single model, or a blend where that is better on validation rows (or was asked for)."""
-        whole = [e for e in pool if e.state != "pruned"]
-        best = max(whole, key=lambda e: e.value)
-        if not blending or len(whole) < 2:
+        ranked = sorted((e for e in pool if e.state != "pruned"), key=lambda e: -bench.rank(e.raw))[:15]
+        best = ranked[0]
+        if not blending or len(ranked) < 2:
             return best, None
-        ranked = sorted(whole, key=lambda e: -e.value)[:15]
-        blend = select([e.raw for e in ranked], bench.value)
-        if len(blend.members) < 2 or (blend.value <= best.value and not asked):
+        blend = select([e.raw for e in ranked], bench.rank)
+        if len(blend.members) < 2 or (blend.value <= bench.rank(best.raw) and not asked):
             return best, None
         parts = [ranked[m].trained for m in blend.members]
         trained = _blended(parts, list(blend.weights), bench)
@@ -155,7 +157,8 @@ class Tune:
         numbers: dict[str, Any] = {"winner": word, "metric": metric, "value": bench.shown(entry.value), "rows": rows}
         if threshold is not None:
             why += (
-                f" A row is called positive from a probability of {threshold.at:.3f} on: on validation rows that gives a "
+                f" A row is called positive from a probability of {threshold.at:.3f} on: on validation rows that "
+                f"gives a "
                 f"{threshold.measure} of {number(threshold.value)}, against {number(threshold.at_half)} at one half."
             )
             numbers["threshold"] = threshold._asdict()

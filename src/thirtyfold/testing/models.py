@@ -56,6 +56,7 @@ def easy_table(classes: int, form: Form = "levels", rows: int = 600, seed: int =
         target: Array = np.searchsorted(edges, score).astype(np.int64)
     else:
         target = 50 + 10 * score
+    categories: tuple[int, ...]
     hidden = rng.random(rows) < 0.1
     if form == "levels":
         x[hidden, 2] = np.nan

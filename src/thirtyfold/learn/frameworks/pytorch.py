@@ -7,7 +7,8 @@ from typing import Any, Literal
 __all__ = ["Pytorch"]
 
 THREADS = 1
-"""Fixed, because sums in another order are other sums: the same bytes on every machine, however busy. Networks for tables
+"""Fixed, because sums in another order are other sums: the same bytes on every machine, however busy. Networks for
+tables
 are small; one thread does adult's batches in about the time of two, and does not spin while others wait."""
 
 

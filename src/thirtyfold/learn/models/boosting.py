@@ -15,7 +15,7 @@ from thirtyfold.core.fieldtype import Array, Form
 from thirtyfold.core.model import Dial
 from thirtyfold.core.step import Context
 from thirtyfold.learn.balance import weights
-from thirtyfold.learn.boosted import story, to_graph, trimmed
+from thirtyfold.learn.boosted import library, story, to_graph, trimmed
 
 __all__ = ["Boosting"]
 
@@ -28,7 +28,8 @@ MORE = 50
 class Boosting:
     """Trees in sequence, each one correcting the sum of those before: the strongest single model on most tables.
 
-    Takes ``levels``: missing stays missing and categories are split as sets (Fisher 1958, as LightGBM does it; Ke et al.
+    Takes ``levels``: missing stays missing and categories are split as sets (Fisher 1958, as LightGBM does it; Ke et
+    al.
     2017). Stored as LightGBM's own text, with each threshold rounded down to float32, which leaves the branch of every
     float32 row as it was and lets ONNX take the same one.
     """
@@ -106,8 +107,7 @@ class Boosting:
         return self.classes if self.classes > 2 else 1
 
     def _learn(self, train: Encoded, validation: Encoded | None, context: Context, start: Any) -> None:
-        import lightgbm
-
+        lightgbm = library()
         o, parameters = self.options, self._parameters(train, context)
         sets = [self._dataset(train, parameters)]
         curves: dict[str, dict[str, list[float]]] = {}
@@ -145,10 +145,8 @@ class Boosting:
         )
 
     def _set(self, text: str) -> None:
-        import lightgbm
-
         self._text = text
-        self._booster = lightgbm.Booster(model_str=text)
+        self._booster = library().Booster(model_str=text)
 
     def _parameters(self, train: Encoded, context: Context) -> dict[str, Any]:
         o = self.options
@@ -175,9 +173,7 @@ class Boosting:
         }
 
     def _dataset(self, data: Encoded, parameters: dict[str, Any], like: Any = None) -> Any:
-        import lightgbm
-
-        return lightgbm.Dataset(
+        return library().Dataset(
             data.matrix,
             data.target,
             weight=weights(data, balance=self.options["balance"]),
@@ -213,14 +209,14 @@ class Boosting:
     @classmethod
     def space(cls, rows: int, features: int) -> dict[str, Dial]:
         return {
-            "rate": Dial(0.01, 0.15, log=True),
-            "leaves": Dial(4, 96 if rows > 5000 else 32, log=True, kind="int"),
-            "least": Dial(2, 100 if rows > 5000 else 30, log=True, kind="int"),
-            "rows": Dial(0.5, 1.0),
-            "columns": Dial(min(1.0, max(0.2, 2 / features)), 1.0),
-            "l2": Dial(1e-2, 50.0, log=True),
-            "l1": Dial(1e-3, 10.0, log=True),
-            "smooth": Dial(1.0, 200.0, log=True),
+            "rate": Dial(0.02, 0.12, log=True),
+            "leaves": Dial(6, 48 if rows > 5000 else 24, log=True, kind="int"),
+            "least": Dial(5, 100 if rows > 5000 else 30, log=True, kind="int"),
+            "rows": Dial(0.6, 1.0),
+            "columns": Dial(min(0.9, max(0.25, 2 / features)), 1.0),
+            "l2": Dial(0.1, 50.0, log=True),
+            "l1": Dial(0.0, 2.0),
+            "smooth": Dial(5.0, 200.0, log=True),
             "extra": Dial(choices=(False, True), kind="choice"),
         }
 

@@ -79,7 +79,9 @@ class Ensemble:
         self.columns = self.columns or [(0, len(train.names))] * len(self.members)
         for at, member in enumerate(self.members):
             held = None if validation is None else self._part(at, validation)
-            getattr(member, verb)(self._part(at, train), held, Inner(context, f"{at}-{self.words[at]}"))
+            getattr(member, verb)(
+                self._part(at, train), held, Inner(context, f"{at}-{self.words[at]}", context.seed + at)
+            )
 
     def predict(self, matrix: Array) -> Array:
         assert self.columns is not None, "the ensemble has not been fitted"

@@ -16,6 +16,7 @@ from thirtyfold.core.step import Context
 from thirtyfold.learn.balance import weights
 from thirtyfold.learn.convex import convex_story
 from thirtyfold.learn.graph import Graph, Session
+from thirtyfold.learn.inner import steady
 
 __all__ = ["Linear"]
 
@@ -51,21 +52,10 @@ class Linear:
         self._session: Session | None = None
 
     def fit(self, train: Encoded, validation: Encoded | None, context: Context) -> None:
-        from sklearn.linear_model import LogisticRegression, Ridge
-
         o, x = self.options, train.matrix.astype(np.float64)
         weight = weights(train, balance=o["balance"])
-        if train.classes:
-            penalty = 1 / max(o["strength"], 1e-9)
-            model = LogisticRegression(C=penalty, max_iter=o["iterations"], tol=1e-4, random_state=context.seed)
-            _quietly(model.fit, x, train.target, weight)
-            table, offset = np.atleast_2d(model.coef_).T, np.atleast_1d(model.intercept_)
-            steps = int(np.max(model.n_iter_))
-        else:
-            model = Ridge(alpha=max(o["strength"], 1e-9), random_state=context.seed)
-            model.fit(x, train.target, sample_weight=weight)
-            table, offset = np.asarray(model.coef_)[:, None], np.atleast_1d(model.intercept_)
-            steps = 1
+        with steady():
+            table, offset, steps = _solve(x, train, weight, o, context.seed)
         self._size = {"parameters": int(table.size + offset.size), "features": len(train.names)}
         self._keep({"model.onnx": _graph(table, offset, train.classes)})
         self._story = convex_story(train, x, table, offset, steps, "lbfgs" if train.classes else "a direct solution")
@@ -116,6 +106,21 @@ class Linear:
 
     def onnx(self) -> bytes:
         return self._files["model.onnx"]
+
+
+def _solve(
+    x: Array, train: Encoded, weight: Array | None, options: Mapping[str, Any], seed: int
+) -> tuple[Array, Array, int]:
+    """Weights (features, outputs), offsets (outputs,) and the solver's steps."""
+    from sklearn.linear_model import LogisticRegression, Ridge
+
+    strength = max(options["strength"], 1e-9)
+    if not train.classes:
+        ridge = Ridge(alpha=strength, random_state=seed).fit(x, train.target, sample_weight=weight)
+        return np.asarray(ridge.coef_)[:, None], np.atleast_1d(ridge.intercept_), 1
+    model = LogisticRegression(C=1 / strength, max_iter=options["iterations"], tol=1e-4, random_state=seed)
+    _quietly(model.fit, x, train.target, weight)
+    return np.atleast_2d(model.coef_).T, np.atleast_1d(model.intercept_), int(np.max(model.n_iter_))
 
 
 def _graph(table: Array, offset: Array, classes: int) -> bytes:

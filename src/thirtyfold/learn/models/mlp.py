@@ -30,7 +30,8 @@ SLOWER = 0.3
 class Mlp:
     """Layers of weights with curves between: learns smooth borders that trees cannot, and can go on learning.
 
-    Takes ``vector``. Stored as safetensors with its sizes as JSON; answers with NumPy, so that serving needs no PyTorch.
+    Takes ``vector``. Stored as safetensors with its sizes as JSON; answers with NumPy, so that serving needs no
+    PyTorch.
     """
 
     forms: ClassVar[tuple[Form, ...]] = ("vector",)
@@ -39,10 +40,10 @@ class Mlp:
     def __init__(
         self,
         layers: Annotated[int, Field(ge=0, le=20)] = 2,
-        width: Annotated[int, Field(ge=1, le=8192)] = 192,
+        width: Annotated[int, Field(ge=1, le=8192)] = 128,
         activation: Activation = "silu",
         dropout: Annotated[float, Field(ge=0, lt=1)] = 0.15,
-        epochs: Annotated[int, Field(ge=1)] = 30,
+        epochs: Annotated[int, Field(ge=1)] = 20,
         batch: Annotated[int, Field(ge=1)] = 256,
         clip: Annotated[float, Field(ge=0)] = 1.0,
         loss: Annotated[Choice | None, Family("learn.losses")] = None,

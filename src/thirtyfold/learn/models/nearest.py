@@ -26,7 +26,8 @@ class Nearest:
     """The answer of the most alike training rows: nothing to learn, good where likeness says it all.
 
     Cover and Hart (1967), by Euclidean distance in ``vector``. It keeps rows, so it is slower the more it keeps. Stored
-    as ONNX, which is also what answers; distances are in double, so that a row alone has the same neighbors as among others.
+    as ONNX, which is also what answers; distances are in double, so that a row alone has the same neighbors as among
+    others.
     """
 
     forms: ClassVar[tuple[Form, ...]] = ("vector",)
@@ -112,7 +113,8 @@ class Nearest:
             not_applicable(15, none),
             Evidence(
                 16,
-                f"The first training row finds its neighbors at distances {near[0]:.3g} to {near[-1]:.3g}, whose answers "
+                f"The first training row finds its neighbors at distances {near[0]:.3g} to {near[-1]:.3g}, whose "
+                f"answers "
                 f"are {', '.join(f'{t:g}' for t in target[:8])}; its own is {truth:g}.",
                 {"distances": near.tolist(), "answer": answer.tolist()},
             ),

@@ -15,6 +15,7 @@ from thirtyfold.core.model import Dial
 from thirtyfold.core.step import Context
 from thirtyfold.learn.balance import weights
 from thirtyfold.learn.graph import Graph, Session
+from thirtyfold.learn.inner import steady
 from thirtyfold.learn.margin import calibrate, margin_story, solve
 
 __all__ = ["Svm"]
@@ -32,7 +33,8 @@ class _Landmarks(NamedTuple):
 
 
 class Svm:
-    """The border with the widest margin between classes, straight or curved, made into probabilities by Platt's sigmoid.
+    """The border with the widest margin between classes, straight or curved, made into probabilities by Platt's
+    sigmoid.
 
     Squared hinge loss (Cortes and Vapnik 1995); a curved border is the RBF kernel over a fixed number of landmark rows,
     so time stays bounded; probabilities are fitted on held-out folds (Platt 1999). Values: squared epsilon-insensitive
@@ -74,10 +76,12 @@ class Svm:
 
     def fit(self, train: Encoded, validation: Encoded | None, context: Context) -> None:
         x, weight = train.matrix.astype(np.float64), weights(train, balance=self.options["balance"])
-        marks = self._landmarks(x, context.seed)
-        space = x if marks is None else _map(x, marks)
-        solved = solve(space, train, weight, self.options["cost"], context.seed)
-        platt = calibrate(space, train, weight, self.options["cost"], context.seed) if train.classes else None
+        cost, seed = self.options["cost"], context.seed
+        with steady():
+            marks = self._landmarks(x, seed)
+            space = x if marks is None else _map(x, marks)
+            solved = solve(space, train, weight, cost, seed)
+            platt = calibrate(space, train, weight, cost, seed) if train.classes else None
         self._size = {
             "parameters": int(solved.table.size + solved.offset.size),
             "landmarks": 0 if marks is None else len(marks.rows),
@@ -85,7 +89,7 @@ class Svm:
         }
         self._keep({"model.onnx": _graph(len(train.names), solved, platt, marks, train.classes)})
         answer = self.predict(train.matrix[:1])[0]
-        self._story = margin_story(train, space, solved, platt, answer, marks is not None)
+        self._story = margin_story(train, space, solved, platt, answer, curved=marks is not None)
 
     def _landmarks(self, x: Array, seed: int) -> _Landmarks | None:
         o = self.options
@@ -148,7 +152,7 @@ class Svm:
 
 
 def _squares(a: Array, b: Array) -> Array:
-    return np.maximum((a**2).sum(axis=1)[:, None] - 2 * a @ b.T + (b**2).sum(axis=1), 0)
+    return np.asarray(np.maximum((a**2).sum(axis=1)[:, None] - 2 * a @ b.T + (b**2).sum(axis=1), 0))
 
 
 def _map(x: Array, marks: _Landmarks) -> Array:

@@ -26,4 +26,4 @@ class Adam:
     def over(self, parameters: "Sequence[Tensor]") -> "Optimizer":
         from torch.optim import Adam as TorchAdam
 
-        return TorchAdam(parameters, lr=self.rate, betas=(self.beta1, self.beta2))
+        return TorchAdam(parameters, lr=self.rate, fused=True, betas=(self.beta1, self.beta2))

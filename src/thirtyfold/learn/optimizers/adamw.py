@@ -27,4 +27,4 @@ class Adamw:
     def over(self, parameters: "Sequence[Tensor]") -> "Optimizer":
         from torch.optim import AdamW
 
-        return AdamW(parameters, lr=self.rate, betas=(self.beta1, self.beta2), weight_decay=self.decay)
+        return AdamW(parameters, lr=self.rate, fused=True, betas=(self.beta1, self.beta2), weight_decay=self.decay)

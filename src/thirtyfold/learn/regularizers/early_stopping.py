@@ -16,7 +16,7 @@ __all__ = ["EarlyStopping"]
 class EarlyStopping(Regularizer):
     """Stop after ``patience`` epochs without a better validation loss, and take the best epoch (Prechelt 1998)."""
 
-    def __init__(self, patience: Annotated[int, Field(ge=1)] = 8) -> None:
+    def __init__(self, patience: Annotated[int, Field(ge=1)] = 5) -> None:
         self.patience = patience
 
     restores: ClassVar[bool] = True

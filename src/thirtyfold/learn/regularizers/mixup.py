@@ -13,7 +13,9 @@ __all__ = ["Mixup"]
 
 
 class Mixup(Regularizer):
-    """Each row is blended with another one, inputs and target alike, by a Beta(alpha, alpha) share (Zhang et al. 2018)."""
+    """Each row is blended with another one, inputs and target alike, by a Beta(alpha, alpha) share (Zhang et al.
+    2018).
+    """
 
     def __init__(self, alpha: Annotated[float, Field(gt=0)] = 0.2) -> None:
         self.alpha = alpha

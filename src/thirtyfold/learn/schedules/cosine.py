@@ -9,7 +9,9 @@ __all__ = ["Cosine"]
 
 
 class Cosine:
-    """From the whole rate to ``least`` of it along half a cosine, after an optional warm-up (Loshchilov and Hutter 2017)."""
+    """From the whole rate to ``least`` of it along half a cosine, after an optional warm-up (Loshchilov and Hutter
+    2017).
+    """
 
     def __init__(
         self,

@@ -25,5 +25,5 @@ class Grid:
 
     def propose(self, space: Mapping[str, Dial], past: Sequence[Past], seed: int) -> dict[str, Any] | None:
         del seed
-        found = next(itertools.islice(grid(space, self.steps), len(past), None), None)
+        found = next(itertools.islice(grid(space, self.steps), sum(p.asked for p in past), None), None)
         return None if found is None else dict(zip(space, found, strict=True))

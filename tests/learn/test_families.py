@@ -1,0 +1,78 @@
+"""Every member of the families of learn passes its conformance check."""
+
+from typing import Any
+
+import pytest
+
+from thirtyfold.core.family import Family
+from thirtyfold.testing.frameworks import check_framework
+from thirtyfold.testing.initializers import check_initializer
+from thirtyfold.testing.losses import check_loss
+from thirtyfold.testing.models import check_model
+from thirtyfold.testing.optimizers import check_optimizer
+from thirtyfold.testing.regularizers import check_regularizer
+from thirtyfold.testing.schedules import check_schedule
+from thirtyfold.testing.searchers import check_searcher
+
+QUICK: dict[str, dict[str, Any]] = {
+    "forest": {"trees": 25},
+    "boosting": {"rounds": 150},
+    "mlp": {"epochs": 12, "width": 48},
+    "ensemble": {"members": [{"boosting": {"rounds": 60}}, {"forest": {"trees": 20}}], "weights": [3, 1]},
+}
+CHECKS = {
+    "losses": check_loss,
+    "optimizers": check_optimizer,
+    "initializers": check_initializer,
+    "schedules": check_schedule,
+    "regularizers": check_regularizer,
+    "searchers": check_searcher,
+    "frameworks": check_framework,
+}
+MEMBERS = [(family, word) for family in CHECKS for word in Family[Any](f"learn.{family}").words()]
+
+
+@pytest.mark.parametrize("word", Family[Any]("learn.models").words())
+def test_model(word: str) -> None:
+    check_model(Family[Any]("learn.models").find(word), **QUICK.get(word, {}))
+
+
+@pytest.mark.parametrize(("family", "word"), MEMBERS)
+def test_member(family: str, word: str) -> None:
+    CHECKS[family](Family[Any](f"learn.{family}").build(word, family))
+
+
+def test_words_are_the_ones_promised() -> None:
+    words = {family: set(Family[Any](f"learn.{family}").words()) for family in CHECKS}
+    assert words["losses"] >= {"cross_entropy", "mean_squared", "hinge"}
+    assert words["optimizers"] >= {"sgd", "adam", "adamw", "rmsprop"}
+    assert words["initializers"] >= {"xavier", "kaiming", "orthogonal", "zeros"}
+    assert words["schedules"] >= {"constant", "cosine", "step", "warmup"}
+    assert words["regularizers"] >= {"dropout", "weight_decay", "label_smoothing", "early_stopping"}
+    assert words["searchers"] >= {"grid", "random", "bayesian"}
+
+
+def test_a_broken_member_is_caught() -> None:
+    """Each check can fail: members with one fault each."""
+
+    class Uphill:
+        tasks = ("regression",)
+        head = "identity"
+
+        def __call__(self, outputs: Any, target: Any) -> Any:
+            return 100 - (outputs - target).square().mean(1)
+
+    class Same:
+        def propose(self, space: Any, past: Any, seed: int) -> dict[str, Any]:
+            return {"rate": 0.5, "leaves": 3, "kind": "a"}
+
+    class Growing:
+        def __call__(self, done: float) -> float:
+            return 1.0 + done
+
+    with pytest.raises(AssertionError, match="costs more"):
+        check_loss(Uphill())
+    with pytest.raises(AssertionError, match="nothing better"):
+        check_searcher(Same())
+    with pytest.raises(AssertionError, match="outside"):
+        check_schedule(Growing())
