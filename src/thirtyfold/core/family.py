@@ -60,9 +60,9 @@ def word_of(name: str) -> str:
 
 def nearest(word: str, known: Any) -> str:
     """A hint that names the nearest right word, or nothing."""
-    names = [str(k) for k in known]
-    near = difflib.get_close_matches(str(word).lower(), names, n=1, cutoff=0.6)
-    return f"Did you mean '{near[0]}'?" if near else ""
+    names = {str(k).lower(): str(k) for k in known}
+    near = difflib.get_close_matches(str(word).lower(), list(names), n=1, cutoff=0.6)
+    return f"Did you mean '{names[near[0]]}'?" if near else ""
 
 
 def split_choice(choice: Choice, where: str) -> tuple[str, Any]:
