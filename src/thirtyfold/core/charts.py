@@ -40,7 +40,7 @@ def bars(title: str, labels: Sequence[str], values: Sequence[float], note: str =
         long = 0 if not math.isfinite(value) else abs(value) / top * (WIDTH - label - 90)
         color = COLORS[0] if value >= 0 else COLORS[1]
         parts += [
-            _text(label - 8, y + 15, _short(name, 28), "end"),
+            _text(label - 8, y + 15, _short(name, 25), "end"),
             f'<rect x="{label}" y="{y + 3}" width="{long:.1f}" height="{row - 8}" rx="2" style="fill:var({color})">'
             f"<title>{escape(str(name))}: {number(value)}</title></rect>",
             _text(label + long + 6, y + 15, number(value)),

@@ -50,15 +50,14 @@ class Test:
         self,
         learned: Package,
         learning: Table,
-        validation: Table,
         test: Sealed,
         aim: Aim,
+        winner: Winner,
         champion: Package | None,
         context: Context,
     ) -> TestGiven:
         rows, looks = test.open(context, f"test of {learned.hash[:12]}")
-        examined = _Examined(learned, learning, validation, rows, aim, self.seed)
-        tested, pictures = examined.tested(champion, looks)
+        tested, pictures = _Examined(learned, learning, rows, aim, winner, self.seed).tested(champion, looks)
         gates = _gates(tested, aim, self.success)
         return TestGiven(tested, gates, [_evidence(tested, gates, aim, pictures)])
 
@@ -104,7 +103,7 @@ class Prove:
             return Proved(compressed, [*gates, *safety], tested, evidence)
         made = "compression" if compressed.hash != safe.hash else "the safety fix"
         rows, looks = test.open(context, f"test of {compressed.hash[:12]} made by {made}")
-        again, pictures = _Examined(compressed, learning, validation, rows, aim, self.seed).tested(champion, looks)
+        again, pictures = _Examined(compressed, learning, rows, aim, winner, self.seed).tested(champion, looks)
         fresh = _gates(again, aim, self.success)
         findings = audit_all(self.audits, Case(compressed, learning, validation, rows, aim, winner, self.seed), context)
         before, after = tested.scores[aim.metric], again.scores[aim.metric]
@@ -128,7 +127,7 @@ class Prove:
 class _Examined:
     """One Package on the opened rows."""
 
-    def __init__(self, package: Package, learning: Table, validation: Table, rows: Table, aim: Aim, seed: int) -> None:
+    def __init__(self, package: Package, learning: Table, rows: Table, aim: Aim, winner: Winner, seed: int) -> None:
         self.package, self.aim, self.seed, self.rows = package, aim, seed, rows
         self.task: Task = package.task
         self.truth, self.raw, self.columns = answers(package, rows)
@@ -141,8 +140,8 @@ class _Examined:
             self.columns = {n: c[known] for n, c in self.columns.items()}
         start = self.task.baseline(self.task.encode(learning[str(learning.target)]))
         self.naive = np.tile(start, (len(self.truth), 1))
-        truth, raw, columns = answers(package, validation)
-        self.validation = evaluate(self.task, aim.metrics, truth, raw, columns)
+        # Not the Package's own score there: it may have been fitted again on those rows since.
+        self.validation = winner.score.validation
 
     def tested(self, champion: Package | None, looks: int) -> tuple[Tested, tuple[Picture, ...]]:
         metric, rows = self.aim.metric, len(self.truth)
@@ -237,7 +236,7 @@ def _evidence(tested: Tested, gates: Sequence[Verdict], aim: Aim, pictures: tupl
         TableView(
             "Metrics",
             ("metric", "test", "validation"),
-            tuple((m, round(v, 5), round(tested.validation[m], 5)) for m, v in tested.scores.items()),
+            tuple((m, round(v, 5), tested.validation.get(m)) for m, v in tested.scores.items()),
         ),
     ]
     if tested.slices:
