@@ -7,7 +7,7 @@ from typing import Any
 import polars as pl
 import pytest
 
-from thirtyfold.aim.define import Define
+from thirtyfold.core.aim import Aim
 from thirtyfold.core.spec import Spec
 from thirtyfold.data.clean import Clean, Cleaned
 from thirtyfold.data.collect import Collect, Collected
@@ -26,8 +26,10 @@ class Ran:
     def table(self):
         return self.cleaned.table
 
-    def aim(self):
-        return Define(self.spec).run(self.table).aim
+    def aim(self) -> Aim:
+        number = self.table.columns[self.spec.target].type == "number"
+        task, metric = ("regression", "rmse") if number else ("classification", "roc_auc")
+        return Aim(self.spec.target, task, metric, greater=not number, metrics=(metric,))
 
     def split(self, seed: int = 0) -> Parted:
         return Split(self.spec).run(self.table, self.cleaned.copies, self.aim(), Alone(seed))

@@ -17,7 +17,7 @@ def copied_table(rows: int = 600, seed: int = 3) -> tuple[Table, Array]:
     copies = np.arange(rows)
     copies[rows // 2 : rows // 2 + rows // 6] = rng.integers(0, rows // 2, rows // 6)
     amount = rng.normal(size=rows)[copies]
-    group = rng.integers(0, rows // 8, rows)
+    group = rng.integers(0, rows // 8, rows)[copies]
     time = rng.integers(0, rows, rows)[copies]
     word = np.array(["train", "val", "test"])[rng.choice(3, rows, p=[0.6, 0.2, 0.2])][copies]
     label = np.where(amount + rng.normal(size=rows)[copies] > 1.2, "rare", "often")

@@ -1,0 +1,134 @@
+"""Parts are complete and apart, copies on one side, in every way of splitting."""
+
+import numpy as np
+import polars as pl
+import pytest
+
+from thirtyfold.core.errors import DataError
+from thirtyfold.core.family import Family
+from thirtyfold.core.sealed import Sealed
+from thirtyfold.core.table import Column, Table
+from thirtyfold.data.parts import Splitter, deal, together
+from thirtyfold.testing.models import Alone
+from thirtyfold.testing.splitters import check_splitter, copied_table
+
+SPLITTERS: Family[Splitter] = Family("data.splitters")
+
+
+@pytest.mark.step(10)
+@pytest.mark.parametrize("word", SPLITTERS.words())
+def test_every_member_keeps_the_contract(word):
+    check_splitter(SPLITTERS.build(word, "split.how"))
+
+
+def test_the_check_sees_a_splitter_that_parts_copies():
+    class Careless:
+        def parts(self, table, copies, shares, seed):
+            return np.random.default_rng(seed).choice(3, len(table), p=shares).astype(np.int8)
+
+    with pytest.raises(AssertionError, match="on two sides"):
+        check_splitter(Careless())
+
+
+@pytest.mark.step(10)
+@pytest.mark.parametrize("name", ["adult", "telco", "titanic", "mammography", "ames", "sms"])
+def test_real_sets(name, real):
+    ran = real(name)
+    parted = ran.split()
+    assert isinstance(parted.test, Sealed)
+    sizes = [len(parted.train), len(parted.validation), len(parted.test)]
+    assert sum(sizes) == len(ran.table) == parted.splits.height
+    np.testing.assert_allclose(np.array(sizes) / sum(sizes), [0.7, 0.15, 0.15], atol=0.003)
+    rows = [set(t.rows.tolist()) for t in (parted.train, parted.validation, parted.test.table)]
+    assert not rows[0] & rows[1] and not rows[0] & rows[2] and not rows[1] & rows[2]
+    part_of = dict(parted.splits.rows())
+    sides: dict[int, set[str]] = {}
+    for row, copy in zip(ran.table.rows.tolist(), ran.cleaned.copies.tolist(), strict=True):
+        sides.setdefault(copy, set()).add(part_of[row])
+    assert max(map(len, sides.values())) == 1
+    assert parted.splits.equals(ran.split().splits) and not parted.splits.equals(ran.split(seed=1).splits)
+
+
+@pytest.mark.parametrize("name", ["adult", "mammography"])
+def test_classes_have_the_same_share_everywhere(name, real):
+    ran = real(name)
+    parted = ran.split()
+    rare = ran.table[ran.spec.target].value_counts(sort=True).to_series(0)[-1]
+    shares = [(t[ran.spec.target] == rare).mean() for t in (parted.train, parted.validation, parted.test.table)]
+    np.testing.assert_allclose(shares, (ran.table[ran.spec.target] == rare).mean(), atol=0.002)
+
+
+def test_the_future_is_tested_on(real):
+    ran = real("bike", roles={"time": "dteday"})
+    parted = ran.split()
+    assert parted.decided == {"split.how": "chronological"}
+    when = [t["dteday"] for t in (parted.train, parted.validation, parted.test.table)]
+    assert when[0].max() < when[1].min() and when[1].max() < when[2].min()
+
+
+def test_auto_prefers_what_the_data_says(clean):
+    n = 200
+    frame = pl.DataFrame(
+        {"x": [f"{i}.5" for i in range(n)], "who": [f"p{i % 40}" for i in range(n)],
+         "when": [f"2020-01-{1 + i % 28:02d}" for i in range(n)], "p": (["train"] * 3 + ["dev", "test"]) * (n // 5),
+         "y": ["a", "b"] * (n // 2), "z": [str(i * 1.7) for i in range(n)]}
+    )  # fmt: skip
+    ways = [({}, "stratified"), ({"group": "who"}, "grouped"), ({"group": "who", "time": "when"}, "chronological")]
+    ways += [({"group": "who", "time": "when", "part": "p"}, "given")]
+    for roles, how in ways:
+        assert clean(frame, roles=roles).split().decided["split.how"] == how
+    assert clean(frame, target="z").split().decided["split.how"] == "random"
+    given = clean(frame, roles={"part": "p"}).split()
+    assert [len(given.train), len(given.validation), len(given.test)] == [120, 40, 40]
+
+
+def test_groups_that_share_a_copy_stay_together():
+    frame = pl.DataFrame({"g": list("aabbccddee"), "y": [float(i) for i in range(10)]})
+    table = Table.of(frame, {"g": Column("g", "category", "group"), "y": Column("y", "number", "target")})
+    copies = np.array([0, 1, 1, 3, 4, 5, 6, 7, 8, 9])  # a row of a and a row of b are copies
+    parts = SPLITTERS.build("grouped", "split.how").parts(table, copies, (0.6, 0.2, 0.2), 0)
+    assert len(set(parts[:4].tolist())) == 1
+
+
+def test_copies_of_test_rows_are_not_learned_from():
+    parts = together(np.array([0, 2, 1, 0], dtype=np.int8), np.array([5, 5, 2, 2]))
+    assert parts.tolist() == [2, 2, 1, 1]
+
+
+def test_a_class_of_three_is_in_every_part():
+    strata = np.array([0] * 97 + [1] * 3)
+    for seed in range(20):
+        parts = deal(np.arange(100), strata, (0.7, 0.15, 0.15), seed)
+        assert sorted(parts[97:].tolist()) == [0, 1, 2]
+
+
+def test_one_huge_group_is_learned_from():
+    groups = np.concatenate([np.zeros(500, dtype=np.int64), np.arange(1, 501)])
+    parts = deal(groups, np.zeros(1000, dtype=np.int64), (0.7, 0.15, 0.15), 0)
+    assert (parts[:500] == 0).all() and 140 <= (parts == 2).sum() <= 160
+
+
+@pytest.mark.parametrize(
+    ("spec", "said"),
+    [
+        ({"split": {"how": "grouped"}}, "needs a column"),
+        ({"split": {"how": "chronological"}}, "needs a column"),
+        ({"split": {"how": {"given": {"column": "x"}}}}, "is not a part"),
+        ({"roles": {"group": "two"}}, "only 2 groups"),
+    ],
+)
+def test_impossible_splits_are_one_message(clean, spec, said):
+    frame = pl.DataFrame({"x": [f"{i}.5" for i in range(60)], "two": ["a", "b"] * 30, "y": ["n", "m", "n"] * 20})
+    with pytest.raises(DataError, match=said):
+        clean(frame, **spec).split()
+
+
+def test_looks_are_counted(real):
+    sealed = real("titanic").split().test
+    context = Alone()
+    assert sealed.open(context, "why")[1] == 1 and sealed.open(context, "again")[1] == 2
+
+
+def test_the_table_of_copies_has_what_the_checks_need():
+    table, copies = copied_table()
+    assert len(table) > len(set(copies.tolist()))
