@@ -1,4 +1,4 @@
-"""Associations are those of scipy and scikit-learn; leaks are found, and strong honest columns are not taken for them."""
+"""Associations are those of scipy and scikit-learn; leaks are found, strong honest columns are not taken for them."""
 
 import json
 

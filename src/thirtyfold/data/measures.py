@@ -113,6 +113,11 @@ def gives_away(column: Coded, answer: Array, classes: int, half: Array) -> float
 def _one_way(column: Coded, answer: Array, classes: int, half: Array) -> float:
     levels = column.levels
     seen, rest = column.codes[half], column.codes[~half]
+    if column.ranks is not None:  # an interval not seen is answered like the nearest that was
+        known = np.unique(seen)
+        after = np.minimum(np.searchsorted(known, rest), len(known) - 1)
+        before = np.maximum(after - 1, 0)
+        rest = np.where(np.abs(known[after] - rest) <= np.abs(known[before] - rest), known[after], known[before])
     if not classes:
         counts = np.bincount(seen, minlength=levels)
         mean = float(answer[half].mean())
