@@ -144,7 +144,7 @@ def _is_column(node: ast.AST) -> bool:
 def _evaluate(node: ast.AST, columns: Mapping[str, Array]) -> Any:
     match node:
         case ast.Constant(value=value):
-            return value if isinstance(value, str) else np.float64(value)  # so that 1 / 0 is missing, not an error
+            return value if isinstance(value, str) else np.float64(value)  # type: ignore[arg-type]  # so that 1 / 0 is missing, not an error
         case ast.Name(id=name) | ast.Call(func=ast.Name(id="col"), args=[ast.Constant(value=name)]):
             return columns[str(name)]
         case ast.BinOp(left=a, op=op, right=b):

@@ -90,7 +90,7 @@ def _step(number: int, stamps: Sequence[Stamp]) -> dict[str, Any]:
     """One of the thirty, from every stage that left something under its number."""
     own = [s for s in stamps if number in s.steps or any(e.step == number for e in s.evidence)]
     evidence = [e for s in own for e in s.evidence if e.step == number]
-    kinds = [e.status for e in evidence] or [s.status for s in own] or ["failed"]
+    kinds: list[str] = [e.status for e in evidence] or [s.status for s in own] or ["failed"]
     first = next((k for k in ("failed", "refused", "done") if k in kinds), kinds[0])
     failed = next((s for s in own if s.status in ("failed", "refused") and not s.evidence), None)
     if failed is not None and first != "refused":

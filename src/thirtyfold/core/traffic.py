@@ -178,6 +178,14 @@ class Traffic:
         names = ["p.id", "f.time", "truth", "thumb", "comment", "p.time", "model", "row", "answer"]
         return self._read(table, names, _FEEDBACK, (since, until, model, last), time="f.time")
 
+    def count(self, model: str | None = None, until: float = float("inf")) -> int:
+        """How many rows were answered before a time."""
+        if not self.path.is_file():
+            return 0
+        with self.connect() as db:
+            query = "SELECT COUNT(*) FROM predictions WHERE time < ? AND (? IS NULL OR model = ?)"
+            return int(db.execute(query, (until, model, model)).fetchone()[0])
+
     def trim(self, before: float) -> int:
         """Forget predictions, failures and feedback from before a time; returns how many predictions."""
         with self.connect() as db:

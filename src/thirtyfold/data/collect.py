@@ -32,9 +32,12 @@ def choice_of(choice: Choice) -> Choice:
         return {"url": {"address": choice}}
     suffix = Path(choice).suffix.lower()
     endings: dict[str, str] = {}
-    for word in SOURCES.words():
+    words = SOURCES.words()
+    for word in sorted(words, key=lambda w: w != suffix[1:]):  # the likeliest first: the others need not be imported
         found: Any = SOURCES.find(word)
         endings |= dict.fromkeys(found.suffixes, word)
+        if suffix in endings:
+            break
     if suffix in endings and ".py:" not in choice:
         return {endings[suffix]: {"path": choice}}
     if Path(choice).exists() or (suffix and ".py:" not in choice):
