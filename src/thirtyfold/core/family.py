@@ -154,7 +154,7 @@ def _entry_points(family: str) -> dict[str, Member]:
 
 
 @cache
-def _strangers() -> metadata.EntryPoints:
+def _strangers() -> Any:
     """Every installed entry point, read once: with many packages it takes a while."""
     return metadata.entry_points()
 
