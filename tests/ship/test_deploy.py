@@ -97,5 +97,7 @@ def test_the_container_is_complete_and_not_root(home: Path) -> None:
     copied = [line.split()[1] for line in text.splitlines() if line.startswith("COPY ") and "--from" not in line]
     assert copied and all((folder / c).exists() for c in copied)
     code = "import sys; from thirtyfold.core.package import Package; print(Package.open(sys.argv[1]).hash)"
-    done = subprocess.run([sys.executable, "-c", code, str(folder / "package")], capture_output=True, text=True, check=True)
+    done = subprocess.run(
+        [sys.executable, "-c", code, str(folder / "package")], capture_output=True, text=True, check=True
+    )
     assert done.stdout.strip() == example().package.hash

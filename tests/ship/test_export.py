@@ -20,7 +20,14 @@ from thirtyfold.testing.formats import Example, example
 from thirtyfold.testing.models import Alone
 
 LEDGER = pl.DataFrame(
-    {"row": [1], "column": ["city"], "before": ["JHB"], "after": ["Johannesburg"], "rule": ["spelling"], "confidence": [1.0]}
+    {
+        "row": [1],
+        "column": ["city"],
+        "before": ["JHB"],
+        "after": ["Johannesburg"],
+        "rule": ["spelling"],
+        "confidence": [1.0],
+    }
 ).with_columns(accepted=True)
 
 
@@ -59,7 +66,16 @@ def test_what_is_written_can_be_used_alone() -> None:
     feed = {n: np.array([[""]], dtype=object) if "string" in k else np.array([[np.nan]]) for n, k in kinds.items()}
     assert session.run(["label"], feed)[0][0, 0] in ("yes", "no")
     text = files["card.md"].decode()
-    for part in ("Find buyers.", "Sales.", "0.9000", "0.8500 to 0.9400", "x.csv", "ab" * 32, "spelling: 1 cells", "curl"):
+    for part in (
+        "Find buyers.",
+        "Sales.",
+        "0.9000",
+        "0.8500 to 0.9400",
+        "x.csv",
+        "ab" * 32,
+        "spelling: 1 cells",
+        "curl",
+    ):
         assert part in text, part
     assert json.loads(files["metrics.json"])["interval"] == [0.85, 0.94]
 

@@ -190,7 +190,11 @@ def _proof(package: Package, rows: _Rows, outcomes: Sequence[Outcome], sent: Seq
         "rows": len(rows.raw),
         "ways": {o.way: {"rows": o.rows, "largest": o.largest, "wrong": len(o.wrong), "why": o.why} for o in outcomes},
         "differing": [
-            {"row": int(rows.frame[ROW][at]), "python": package.task.answers(rows.raw[[at]], _one(rows, at))[0], **sent[at]}
+            {
+                "row": int(rows.frame[ROW][at]),
+                "python": package.task.answers(rows.raw[[at]], _one(rows, at))[0],
+                **sent[at],
+            }
             for at in shown
         ],
     }
@@ -225,7 +229,9 @@ def _evidence(
         (o.way, o.rows, f"{o.largest:.1e}", len(o.wrong), o.edge, o.why or ("the same" if o.passed else "different"))
         for o in outcomes
     )
-    view = TableView("The same rows by every way", ("way", "rows", "largest difference", "differ", "on the border", ""), table)
+    view = TableView(
+        "The same rows by every way", ("way", "rows", "largest difference", "differ", "on the border", ""), table
+    )
     sizes = {n: len(d) for n, d in sorted(package.files.items())}
     picture = bars("Bytes of each file of the Package", list(sizes), list(sizes.values()))
     numbers = {

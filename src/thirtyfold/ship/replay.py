@@ -45,7 +45,9 @@ def compare(way: str, package: Package, raw: Array, columns: Mapping[str, Array]
     wanted = package.task.decode(raw, columns)
     if found.columns != wanted.columns or found.height != wanted.height:
         shape = f"{found.height} rows of {', '.join(found.columns)}"
-        return Outcome(way, wanted.height, why=f"gave {shape}; Python {wanted.height} rows of {', '.join(wanted.columns)}")
+        return Outcome(
+            way, wanted.height, why=f"gave {shape}; Python {wanted.height} rows of {', '.join(wanted.columns)}"
+        )
     wrong = np.zeros(wanted.height, dtype=bool)
     border = _border(package, raw, columns, found)
     largest = 0.0

@@ -10,7 +10,7 @@ import polars as pl
 from thirtyfold.core.aim import Aim, Goal
 from thirtyfold.core.door import read_column, typed
 from thirtyfold.core.encoder import Encoder
-from thirtyfold.core.family import Family, split_choice
+from thirtyfold.core.family import Family
 from thirtyfold.core.fieldtype import Form, Signal
 from thirtyfold.core.package import Package
 from thirtyfold.core.profile import Profile
@@ -126,7 +126,9 @@ def _aim(goal: Goal, target: str) -> Aim:
 def _encoder(learning: Table, goal: Goal, form: Form) -> Encoder:
     signal = Signal(goal.truth(learning), len(goal.task.classes), np.arange(len(learning)) % 5)
     features = [
-        f for n in learning.inputs for f in typed(learning.columns[n]).fit(n, to_array(learning[n]), form, signal).features
+        f
+        for n in learning.inputs
+        for f in typed(learning.columns[n]).fit(n, to_array(learning[n]), form, signal).features
     ]
     arrays = Encoder(form, (), DERIVED).derive(Goal.arrays(learning))
     for name, _ in DERIVED:

@@ -19,7 +19,9 @@ def test_format(word: str, model: str) -> None:
 
 def test_thresholds_by_group_and_abstention_are_in_the_graph() -> None:
     given = example()
-    task = given.goal.task.with_threshold(0.3).with_thresholds("city", {"Durban": 0.9, "None": 0.05}).with_abstention(0.8)
+    task = (
+        given.goal.task.with_threshold(0.3).with_thresholds("city", {"Durban": 0.9, "None": 0.05}).with_abstention(0.8)
+    )
     package = given.package.with_task(task)
     columns = package.arrays(given.test.table)
     wanted = package.task.decode(package.raw(columns), columns)

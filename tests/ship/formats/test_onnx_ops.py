@@ -22,13 +22,19 @@ numbers = st.lists(
     max_size=40,
 )
 moments = st.lists(
-    st.one_of(st.just(float("nan")), st.floats(-6.2e10, 2.5e11), st.integers(-62_000_000_000, 250_000_000_000).map(float)),
+    st.one_of(
+        st.just(float("nan")), st.floats(-6.2e10, 2.5e11), st.integers(-62_000_000_000, 250_000_000_000).map(float)
+    ),
     min_size=1,
     max_size=40,
 )
 safe = st.characters(codec="utf-8", exclude_characters="\x00\x01")
 texts = st.lists(
-    st.one_of(st.none(), st.sampled_from(["red", "Red", "blue", "one two", "two_one", "ſtop \u212a"]), st.text(safe, min_size=1)),
+    st.one_of(
+        st.none(),
+        st.sampled_from(["red", "Red", "blue", "one two", "two_one", "ſtop \u212a"]),
+        st.text(safe, min_size=1),
+    ),
     min_size=1,
     max_size=40,
 )
@@ -126,7 +132,9 @@ def test_a_chain_keeps_its_width() -> None:
     value = g.input("x", "text")
     for op in (t.OneHot(categories=("a", "b")), t.Scale(center=0.5, scale=2.0)):
         value = add(g, op, value)
-    np.testing.assert_allclose(run(g, value.name, {"x": array(["a", None])}), [[0.25, -0.25, -0.25], [-0.25, -0.25, 0.25]])
+    np.testing.assert_allclose(
+        run(g, value.name, {"x": array(["a", None])}), [[0.25, -0.25, -0.25], [-0.25, -0.25, 0.25]]
+    )
 
 
 FORMULAS = [

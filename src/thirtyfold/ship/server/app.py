@@ -201,7 +201,9 @@ class Server:
 
     async def _answer(self, rows: list[Any], start: float) -> tuple[Served, list[dict[str, Any]], str]:
         if len(rows) > self.options.max_rows:
-            raise Refused(413, Fault("rows", f"are {len(rows):,}; at most {self.options.max_rows:,} go into one request."))
+            raise Refused(
+                413, Fault("rows", f"are {len(rows):,}; at most {self.options.max_rows:,} go into one request.")
+            )
         wrong = [at for at, row in enumerate(rows) if not isinstance(row, dict)]
         if wrong:
             fault = "must be an object with a value for each field."
@@ -336,7 +338,11 @@ class _Guard:
         self.app, self.key = app, key.encode()
 
     async def __call__(self, scope: MutableMapping[str, Any], receive: Any, send: Any) -> None:
-        if scope["type"] == "http" and not scope["path"].startswith(_OPEN) and not self._allowed(dict(scope["headers"])):
+        if (
+            scope["type"] == "http"
+            and not scope["path"].startswith(_OPEN)
+            and not self._allowed(dict(scope["headers"]))
+        ):
             headers = {"WWW-Authenticate": 'Basic realm="thirtyfold"'}
             fault = _detail(Fault("", "the API key is missing or wrong.", "X-API-Key or Authorization: Bearer"))
             await JSONResponse({"detail": [fault]}, 401, headers)(scope, receive, send)

@@ -14,14 +14,18 @@ class Meters:
         from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, Info
 
         self.registry = registry = CollectorRegistry()
-        requests = Counter("thirtyfold_requests", "Requests by route and status", ["route", "status"], registry=registry)
+        requests = Counter(
+            "thirtyfold_requests", "Requests by route and status", ["route", "status"], registry=registry
+        )
         seconds = Histogram(
             "thirtyfold_request_seconds", "Seconds to an answer", ["route"], buckets=BUCKETS, registry=registry
         )
         self._requests, self._seconds = requests, seconds
         self._bound: dict[tuple[str, int], tuple[Any, Any]] = {}
         self.rows = Counter("thirtyfold_rows", "Rows predicted", registry=registry)
-        self.failures = Counter("thirtyfold_failures", "Requests not answered, by status", ["status"], registry=registry)
+        self.failures = Counter(
+            "thirtyfold_failures", "Requests not answered, by status", ["status"], registry=registry
+        )
         self.unknown = Counter(
             "thirtyfold_unknown_values", "Values that the model has never seen, by field", ["field"], registry=registry
         )

@@ -105,7 +105,9 @@ def _body(data: bytes) -> Any:
 
 def _inputs(g: Graph, package: Package) -> dict[str, Value]:
     """One input a column, with the markers and spellings that cleaning learned."""
-    return {c.name: _kept(g, c, g.input(c.name, "text" if typed(c).dtype == "text" else "number")) for c in package.columns}
+    return {
+        c.name: _kept(g, c, g.input(c.name, "text" if typed(c).dtype == "text" else "number")) for c in package.columns
+    }
 
 
 def _kept(g: Graph, column: Column, x: Value) -> Value:

@@ -13,7 +13,13 @@ from thirtyfold.ship.formats.onnx.ops import calendar, is_missing, length, log1p
 __all__ = ["formula"]
 
 _PLAIN = {"abs": "Abs", "exp": "Exp", "floor": "Floor", "log": "Log", "sqrt": "Sqrt"}
-_ARITHMETIC: dict[type[ast.AST], str] = {ast.Add: "Add", ast.Sub: "Sub", ast.Mult: "Mul", ast.Div: "Div", ast.Pow: "Pow"}
+_ARITHMETIC: dict[type[ast.AST], str] = {
+    ast.Add: "Add",
+    ast.Sub: "Sub",
+    ast.Mult: "Mul",
+    ast.Div: "Div",
+    ast.Pow: "Pow",
+}
 _ORDER: dict[type[ast.AST], str] = {
     ast.Gt: "Greater",
     ast.GtE: "GreaterOrEqual",

@@ -1,0 +1,157 @@
+"""Do the rows that come in still look like those that were learned from?"""
+
+import math
+from collections.abc import Mapping
+from typing import Annotated, Any
+
+import numpy as np
+import polars as pl
+from pydantic import Field
+
+from thirtyfold.core.door import DTYPES, typed
+from thirtyfold.core.fieldtype import Array
+from thirtyfold.core.package import Package
+from thirtyfold.core.profile import ColumnProfile
+from thirtyfold.core.verdict import Verdict
+from thirtyfold.watch.live import Live
+
+__all__ = ["Drift"]
+
+DRAWS = 2000
+
+
+class Drift:
+    """Compares each window of ``rows`` predictions with the training rows, column by column.
+
+    The statistic is the Jensen-Shannon divergence of the counts over the training profile's intervals. Its limit comes
+    from its own null distribution: pairs of samples of both sizes drawn from the training profile, with
+    ``false_alarms`` shared out among the columns (Bonferroni), so that noise alone raises an alarm in at most that
+    share of windows whatever the number of columns and their dependence.
+    """
+
+    def __init__(
+        self,
+        rows: Annotated[int, Field(ge=50)] = 500,
+        false_alarms: Annotated[float, Field(gt=0, lt=0.5)] = 0.01,
+    ) -> None:
+        self.rows, self.false_alarms = rows, false_alarms
+
+    def calibrate(self, package: Package) -> dict[str, Any]:
+        """Each column's limit, from its null distribution."""
+        found = _profiles(package)
+        level = self.false_alarms / max(1, len(found))
+        return {"limits": {n: _limit(c, self.rows, level, seed) for seed, (n, c) in enumerate(found.items())}}
+
+    def look(self, package: Package, state: Mapping[str, Any], live: Live) -> list[Verdict]:
+        part = live.window(self.rows)
+        if part is None:
+            why = f"{live.total:,} predictions so far; the first window is complete at {self.rows:,}."
+            return [Verdict("drift", True, why, package=package.hash)]
+        columns = live.columns(package, part)
+        found = {
+            n: _divergence(c, _counts(package, c, columns[n]), self.rows)
+            for n, c in _profiles(package).items()
+            if n in state["limits"]
+        }
+        ratio = {n: v / state["limits"][n] for n, v in found.items()}
+        worst = max(ratio, key=lambda n: ratio[n], default="")
+        moved = sorted((n for n, r in ratio.items() if r > 1), key=lambda n: -ratio[n])
+        evidence = {n: {"divergence": round(v, 6), "limit": round(state["limits"][n], 6)} for n, v in found.items()}
+        if moved:
+            names = ", ".join(moved[:5])
+            why = (
+                f"{len(moved)} of {len(found)} columns of the last {self.rows:,} rows differ from the training rows "
+                f"by more than chance: {names}."
+            )
+        else:
+            why = f"The last {self.rows:,} rows look like the training rows in all {len(found)} columns."
+        value = ratio.get(worst, 0.0)
+        return [
+            Verdict("drift", not moved, why, round(value, 4), 1.0, package.hash, {"columns": evidence, "moved": moved})
+        ]
+
+
+def _profiles(package: Package) -> dict[str, ColumnProfile]:
+    profile = package.profile
+    if profile is None:
+        return {}
+    return {c.name: profile.columns[c.name] for c in package.columns if c.name in profile.columns}
+
+
+def _counts(package: Package, like: ColumnProfile, column: Array) -> ColumnProfile:
+    """The profile of live values over the intervals of training."""
+    own = next(c for c in package.columns if c.name == like.name)
+    kind = typed(own)
+    if kind.dtype == "text":
+        series = pl.Series(like.name, column.tolist(), dtype=pl.String)
+    else:
+        series = pl.Series(like.name, column).fill_nan(None)
+        if kind.dtype == "moment":
+            series = (series * 1e6).round().cast(pl.Int64).cast(DTYPES["moment"])
+    return kind.profile(like.name, series, like)
+
+
+def _shares(profile: ColumnProfile, names: list[str]) -> Array:
+    """Counts of each interval, of missing values, and of values in none of the intervals."""
+    inside = np.array([profile.bins.get(n, 0) for n in names], dtype=np.float64)
+    other = max(0.0, profile.rows - profile.missing - float(inside.sum()))
+    return np.array([*inside, profile.missing, other])
+
+
+def _expected(profile: ColumnProfile, rows: int) -> tuple[Array, list[Array]]:
+    """The shares to expect, and which intervals are counted together because fewer than 5 of the rows would fall there.
+
+    Values never seen are expected as often as values seen once were (Good 1953).
+    """
+    counts = _shares(profile, list(profile.bins))
+    once = 0.0 if profile.edges else float((counts[:-2] == 1).sum())
+    counts[-1] = max(counts[-1], once, 0.5)
+    counts[-2] = max(counts[-2], 0.5)
+    shares = counts / counts.sum()
+    rare = shares * rows < 5
+    groups = [np.array([i]) for i in np.flatnonzero(~rare)]
+    if rare.any():
+        groups.append(np.flatnonzero(rare))
+    return shares, groups
+
+
+def _merged(shares: Array, groups: list[Array]) -> Array:
+    return np.stack([shares[..., g].sum(axis=-1) for g in groups], axis=-1)
+
+
+def _jensen_shannon(p: Array, q: Array) -> Array:
+    """In bits, over the last axis."""
+    m = (p + q) / 2
+    with np.errstate(divide="ignore", invalid="ignore"):
+        left = np.where(p > 0, p * np.log2(p / m), 0.0)
+        right = np.where(q > 0, q * np.log2(q / m), 0.0)
+    return np.asarray((left + right).sum(axis=-1) / 2)
+
+
+def _divergence(reference: ColumnProfile, live: ColumnProfile, rows: int) -> float:
+    shares, groups = _expected(reference, rows)
+    counts = _shares(live, list(reference.bins))
+    return float(_jensen_shannon(_merged(shares, groups), _merged(counts / max(1.0, counts.sum()), groups)))
+
+
+def _limit(profile: ColumnProfile, rows: int, level: float, seed: int) -> float:
+    """The divergence that two samples of the same source exceed with this probability.
+
+    The far tail is read off a gamma distribution with the drawn mean and variance: the divergence is about a weighted sum
+    of chi-squares, and so few draws would not reach that far.
+    """
+    from scipy.stats import gamma
+
+    rng = np.random.default_rng(seed)
+    shares, groups = _expected(profile, rows)
+    merged = _merged(shares, groups)
+    if len(merged) < 2:
+        return math.inf
+    first = rng.multinomial(profile.rows, merged, DRAWS) / profile.rows
+    second = rng.multinomial(rows, merged, DRAWS) / rows
+    drawn = _jensen_shannon(first, second)
+    mean, var = float(drawn.mean()), float(drawn.var())
+    if var == 0:
+        return math.inf
+    far = float(gamma.isf(level, mean * mean / var, scale=var / mean))
+    return max(far, float(np.quantile(drawn, 1 - max(level, 1 / DRAWS))))

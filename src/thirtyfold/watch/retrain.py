@@ -1,0 +1,215 @@
+"""Step 30, second half: is it time to go round again, is the new one better beyond noise, and did it stay better?"""
+
+from collections.abc import Mapping, Sequence
+from typing import Any, ClassVar, NamedTuple, Protocol
+
+import numpy as np
+
+from thirtyfold.core.aim import Aim
+from thirtyfold.core.evidence import Evidence, TableView
+from thirtyfold.core.family import Family, split_choice
+from thirtyfold.core.fieldtype import Array
+from thirtyfold.core.package import Package
+from thirtyfold.core.spec import Spec
+from thirtyfold.core.table import Table
+from thirtyfold.core.task import Metric
+from thirtyfold.core.traffic import Traffic
+from thirtyfold.core.verdict import Verdict
+from thirtyfold.watch.live import Live, News, wilson
+
+__all__ = ["Decision", "Retrain", "Triggers", "compare", "decide", "live_check"]
+
+ROUNDS = 500
+LEAST = 50
+"""Labeled rows that a champion is judged by, at least."""
+
+
+class Trigger(Protocol):
+    """A reason to go round again; ``thirtyfold.testing.check_trigger`` runs a member through it."""
+
+    def fires(self, news: News) -> tuple[bool, str]:
+        """Whether it is time, and why or why not."""
+        ...
+
+
+class Decision(NamedTuple):
+    """Whether to retrain, and every reason for or against."""
+
+    go: bool
+    why: str
+
+
+class Triggers(NamedTuple):
+    """``triggers`` maps each word to what it says about a quiet world and about one in which everything happened."""
+
+    triggers: dict[str, Any]
+    evidence: list[Evidence]
+
+
+class Retrain:
+    """Set up the triggers, and show that each keeps still when nothing happened and fires when it should."""
+
+    steps: ClassVar[tuple[int, ...]] = (30,)
+
+    def __init__(self, spec: Spec) -> None:
+        self.triggers = _triggers(spec)
+        self.confidence, self.rollback = spec.retrain.confidence, spec.retrain.rollback
+
+    def run(self, watching: dict[str, Any], lineage: dict[str, Any]) -> Triggers:
+        quiet = News((), 0, lineage=lineage)
+        alarms = [
+            Verdict(n, False, "an alarm, for the sake of trying") for n in ("drift", "accuracy", "failures", "latency")
+        ]
+        loud = News(alarms, 10**9, 1e12, 1.0, lineage)
+        said = {w: (t.fires(quiet), t.fires(loud)) for w, t in self.triggers.items()}
+        rows = tuple((w, *("fires" if a[0] else "still" for a in pair)) for w, pair in said.items())
+        works = all(not a[0] and b[0] for a, b in said.values())
+        back = "it is rolled back when the live numbers fall" if self.rollback else "it is not rolled back by itself"
+        why = (
+            f"{len(said)} triggers are set ({', '.join(said) or 'none'}); "
+            f"{'each keeps still on a quiet day and fires on alarm' if works else 'not all keep still on a quiet day'}. "
+            f"A challenger is promoted only when it beats the champion on the same rows with {self.confidence:.0%} "
+            f"confidence, and {back}."
+        )
+        table = TableView("Triggers, tried", ("trigger", "nothing happened", "everything happened"), rows)
+        numbers = {"triggers": list(said), "confidence": self.confidence, "rollback": self.rollback}
+        state = {
+            **numbers,
+            "package": watching.get("package", ""),
+            "said": {w: {"quiet": q[1], "loud": f[1]} for w, (q, f) in said.items()},
+        }
+        return Triggers(state, [Evidence(30, why, numbers, (table,))])
+
+
+def _triggers(spec: Spec) -> dict[str, Trigger]:
+    family: Family[Trigger] = Family("watch.triggers")
+    return {split_choice(c, "retrain.when")[0]: family.build(c, "retrain.when") for c in spec.retrain.when}
+
+
+def decide(
+    verdicts: Sequence[Verdict],
+    spec: Spec,
+    traffic: Traffic,
+    lineage: Mapping[str, Any],
+    *,
+    now: float = float("inf"),
+    since: float = 0.0,
+) -> Decision:
+    """Whether to retrain, from what the monitors said and how many true answers came in after ``since``."""
+    labels = traffic.feedback(since, now).drop_nulls("truth")["id"].n_unique()
+    news = News(verdicts, labels, now, since, lineage)
+    said = [t.fires(news) for t in _triggers(spec).values()]
+    reasons = [why for fired, why in said if fired]
+    if reasons:
+        return Decision(True, "; ".join(reasons))
+    return Decision(False, "; ".join(why for _, why in said) or "no trigger is set")
+
+
+def compare(champion: Package, challenger: Package, rows: Table, aim: Aim, confidence: float = 0.95) -> Verdict:
+    """Is the challenger better than the champion on the same rows, beyond noise?
+
+    Paired bootstrap (Efron and Tibshirani 1993): rows are drawn with replacement and both are scored on each draw;
+    passed when the challenger's lead is above 0 with this confidence.
+    """
+    target = rows[str(rows.target or aim.target)]
+    first, second = (_answers(p, rows, p.task.encode(target)) for p in (challenger, champion))
+    return _paired("challenger", first, second, aim, confidence, challenger.hash)
+
+
+class _Answers(NamedTuple):
+    truth: Array
+    raw: Array
+    decided: Array
+
+
+def _answers(package: Package, rows: Table, truth: Array) -> _Answers:
+    columns = package.arrays(rows)
+    raw = package.raw(columns)
+    return _Answers(truth, raw, package.task.decide(raw, columns))
+
+
+def _paired(name: str, first: _Answers, second: _Answers, aim: Aim, confidence: float, about: str) -> Verdict:
+    """``first`` against ``second``; both on the same rows, in order. Labels that one does not know are left out of both."""
+    known = _known(first.truth) & _known(second.truth)
+    one, two = (_Answers(*(x[known] for x in a)) for a in (first, second))
+    rows = len(one.truth)
+    if rows < LEAST:
+        return Verdict(name, False, f"{rows:,} rows with a true answer are too few to compare on.", package=about)
+    metric = Family[Metric]("aim.metrics").build(aim.metric, "metric")
+    sign = 1.0 if metric.greater else -1.0
+
+    def score(answers: _Answers, which: Array) -> float:
+        return float(metric.score(answers.truth[which], answers.raw[which], answers.decided[which]))
+
+    rng = np.random.default_rng(0)
+    gaps = []
+    for _ in range(ROUNDS):
+        which = rng.integers(0, rows, rows)
+        gaps.append(sign * (score(one, which) - score(two, which)))
+    gaps = [g for g in gaps if np.isfinite(g)]
+    everything = np.arange(rows)
+    own, other = score(one, everything), score(two, everything)
+    low, high = (float(v) for v in np.quantile(gaps, [1 - confidence, confidence])) if gaps else (0.0, 0.0)
+    numbers = {"rows": rows, "score": own, "other": other, "gap": [low, high], "confidence": confidence}
+    why = (
+        f"{aim.metric} {own:.4g} against {other:.4g} on the same {rows:,} rows; the lead is at least {low:.4g} "
+        f"and at most {high:.4g}, each with {confidence:.0%} confidence."
+    )
+    return Verdict(name, low > 0, why, low, 0.0, about, numbers)
+
+
+def _known(truth: Array) -> Array:
+    """Not missing: class codes from 0, or finite values."""
+    return truth >= 0 if truth.dtype.kind in "iu" else np.isfinite(truth)
+
+
+def live_check(
+    champion: Package,
+    previous: Package,
+    traffic: Traffic,
+    aim: Aim,
+    *,
+    since: float,
+    now: float,
+    confidence: float = 0.95,
+) -> Verdict:
+    """Does the champion, promoted at ``since``, hold in service? Not passed means: roll back.
+
+    Two ways to fall: on rows answered since then whose truth came in, the previous champion would have been better
+    beyond noise (paired, the same rows); or a larger share of requests fails by our fault than before, beyond noise.
+    """
+    failing = _failing(champion, previous, traffic, since, now)
+    if failing is not None:
+        return failing
+    live = Live.of(traffic, champion.hash, now)
+    one, two = (_labeled(p, live, since) for p in (champion, previous))
+    labels = int((_known(one.truth) & _known(two.truth)).sum())
+    if labels < LEAST:
+        why = f"{labels:,} true answers since the promotion; {LEAST:,} are needed to judge."
+        return Verdict("live", True, why, package=champion.hash)
+    worse = _paired("live", two, one, aim, confidence, champion.hash)
+    holds = not worse.passed
+    why = f"The {'champion holds' if holds else 'previous champion is better'}: {worse.why}"
+    return Verdict("live", holds, why, worse.value, 0.0, champion.hash, dict(worse.evidence))
+
+
+def _labeled(package: Package, live: Live, since: float) -> _Answers:
+    truth, raw, columns = live.truths(package, since)
+    return _Answers(truth, raw, package.task.decide(raw, columns) if len(raw) else truth)
+
+
+def _failing(champion: Package, previous: Package, traffic: Traffic, since: float, now: float) -> Verdict | None:
+    """A Verdict against the champion when its share of failed requests is beyond noise above that of the one before."""
+    after = _share(traffic, champion.hash, since, now)
+    before = _share(traffic, previous.hash, 0.0, since)
+    low, _ = wilson(*after)
+    _, high = wilson(*before) if before[1] else (0.0, 0.01)
+    if after[1] < LEAST or low <= max(high, 0.01):
+        return None
+    why = f"{after[0]:,} of {after[1]:,} requests failed since the promotion, {before[0]:,} of {before[1]:,} before."
+    return Verdict("live", False, why, after[0] / after[1], high, champion.hash, {"after": after, "before": before})
+
+
+def _share(traffic: Traffic, model: str, since: float, until: float) -> tuple[int, int]:
+    failed = int((traffic.failures(since, until, model)["status"] >= 500).sum())
+    return failed, failed + traffic.predictions(since, until, model).height
