@@ -13,6 +13,9 @@ from thirtyfold.learn.graph import Graph, Trees, floor32
 
 __all__ = ["library", "story", "to_graph", "trimmed"]
 
+ZERO = float(np.float32(1e-35))
+"""LightGBM's kZeroThreshold."""
+
 
 def library() -> Any:
     """LightGBM, told to sleep where its threads wait for each other: they spin otherwise, and on a busy machine two
@@ -91,9 +94,8 @@ def _walk(trees: Trees, root: Mapping[str, Any], target: int) -> None:
         if part["decision_type"] == "==":
             used = _members(trees, node, part, (yes, no, used))
         else:
-            trees.split(
-                node, part["split_feature"], float(part["threshold"]), yes, no, missing=_missing_goes_left(part)
-            )
+            value = _past_zero(float(part["threshold"]))
+            trees.split(node, part["split_feature"], value, yes, no, missing=_missing_goes_left(part))
         waiting += [(no, part["right_child"]), (yes, part["left_child"])]
 
 
@@ -106,6 +108,13 @@ def _members(trees: Trees, node: int, part: Mapping[str, Any], numbers: tuple[in
         trees.split(node, part["split_feature"], member, yes, after, missing=False, equal=True)
         node, used = after, used + (at < len(members) - 1)
     return used
+
+
+def _past_zero(threshold: float) -> float:
+    """LightGBM reads every x with |x| <= ZERO as 0; a threshold in there is moved out, to the side that 0 is not on."""
+    if abs(threshold) > ZERO:
+        return threshold
+    return ZERO if threshold >= 0 else float(np.nextafter(np.float32(-ZERO), np.float32(-np.inf)))
 
 
 def _missing_goes_left(part: Mapping[str, Any]) -> bool:

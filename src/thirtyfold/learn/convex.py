@@ -81,7 +81,7 @@ def _raw(score: Array, classes: int) -> Array:
     if not classes:
         return score
     if score.shape[1] == 1:
-        chance = 1 / (1 + np.exp(-score))
+        chance = 1 / (1 + np.exp(-np.clip(score, -500, 500)))
         return np.hstack([1 - chance, chance])
     e = np.exp(score - score.max(axis=1, keepdims=True))
     return np.asarray(e / e.sum(axis=1, keepdims=True))

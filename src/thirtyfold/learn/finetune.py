@@ -63,13 +63,16 @@ class Finetune:
 
 
 def _check(previous: Package, package: Package, goal: Goal, learning: Table) -> None:
-    """The new rows must be of the same kind: same task, same classes, same columns."""
+    """The new rows must be of the same kind: same task, no class that is new, same columns.
+
+    The order of the classes may differ (it goes by how frequent they are): the previous Package keeps its own.
+    """
     faults = []
     if previous.manifest["task"] != package.manifest["task"]:
         faults.append(
             Fault("finetune.package", f"it answers {previous.manifest['task']}, this is {package.manifest['task']}.")
         )
-    elif previous.task.classes != goal.task.classes:
+    elif not set(goal.task.classes) <= set(previous.task.classes):
         known, new = ", ".join(previous.task.classes), ", ".join(goal.task.classes)
         faults.append(Fault("finetune.package", f"its classes are {known}, here they are {new}."))
     for column in previous.columns:

@@ -50,7 +50,7 @@ def _hard(booster: Any, rows: Encoded, many: int = 12_000) -> np.ndarray[Any, An
         walk(tree["tree_structure"])
     out = rows.matrix[rng.integers(0, len(rows), many)].copy()
     for i in range(4):
-        near = np.array(thresholds[i]).astype(np.float32)
+        near = np.clip(floor32(np.array(thresholds[i])), -1e30, 1e30)
         every = np.concatenate([near, np.nextafter(near, np.float32(np.inf)), np.nextafter(near, np.float32(-np.inf))])
         chosen = rng.random(many) < 0.6
         out[chosen, i] = rng.choice(every, chosen.sum())
