@@ -153,7 +153,7 @@ def execute(
 
 def _stages(work: _Work, stages: list[Planned], until: str | None) -> ThirtyfoldError | None:
     refused = ""
-    with _limited(work.threads):
+    with _surroundings(work):
         for stage in stages:
             if refused:
                 work.stamps.append(Stamp(stage.name, stage.steps, "refused", refused))
@@ -315,9 +315,17 @@ def free_threads() -> int:
 
 
 @contextlib.contextmanager
-def _limited(threads: int) -> Iterator[None]:
-    """Keep the thread pools of NumPy's and scikit-learn's libraries within the threads of the run."""
+def _surroundings(work: _Work) -> Iterator[None]:
+    """Keep the thread pools of the libraries within the threads of the run, and tell sources and targets its home."""
     from threadpoolctl import threadpool_limits
 
-    with threadpool_limits(limits=threads):
-        yield
+    before = os.environ.get("THIRTYFOLD_HOME")
+    os.environ["THIRTYFOLD_HOME"] = str(work.home.root.absolute())
+    try:
+        with threadpool_limits(limits=work.threads):
+            yield
+    finally:
+        if before is None:
+            del os.environ["THIRTYFOLD_HOME"]
+        else:
+            os.environ["THIRTYFOLD_HOME"] = before
