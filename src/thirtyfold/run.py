@@ -311,7 +311,7 @@ def free_threads() -> int:
 
     cores: int = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else (os.cpu_count() or 1)
     busy = psutil.cpu_percent(interval=0.05) / 100 * (psutil.cpu_count() or cores)
-    return max(1, min(cores, round(cores - busy)))
+    return max(1, min(cores, int(cores - busy + 0.5)))
 
 
 @contextlib.contextmanager

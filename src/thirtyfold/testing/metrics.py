@@ -27,7 +27,7 @@ def check_metric(kind: Any) -> None:
             order = np.random.default_rng(1).permutation(len(truth))
             moved = metric.score(truth[order], raw[order], decided[order])
             assert np.isclose(moved, fair, rtol=1e-9), f"{task}: {moved} in another order, {fair} before"
-            weight = np.ones(len(truth))
+            weight: Array = np.ones(len(truth))
             weight[:20] = 2
             twice = np.r_[np.arange(len(truth)), np.arange(20)]
             copied = metric.score(truth[twice], raw[twice], decided[twice])
