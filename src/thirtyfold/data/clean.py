@@ -19,7 +19,7 @@ from thirtyfold.core.step import Context
 from thirtyfold.core.table import ROW, Column, Role, Table
 from thirtyfold.data.draft import Change, Cleaner, Draft, Proposal, Stretch
 
-__all__ = ["LEDGER", "Clean", "Cleaned", "recognize"]
+__all__ = ["LEDGER", "Clean", "Cleaned", "recognize", "sample_of"]
 
 CLEANERS: Family[Cleaner] = Family("data.cleaners")
 TYPES: Family[FieldType] = Family("data.types")
@@ -67,6 +67,7 @@ class Clean:
         table = table.describe(*(self._typed(c, table[c.name]) for c in table.columns.values()))
         context.progress("reading values")
         table, unreadable = _read(table)
+        self._check_said(collected, table, unreadable)
         table, more = asked.propose("typed", Draft(table, raw, unreadable))
         table, changes = _spelled(table), [*changes, *more]
         ledger = _expand(raw, changes)
@@ -105,6 +106,25 @@ class Clean:
                 wrong += error.faults
         if wrong:
             raise SpecError(wrong)
+
+    def _check_said(self, collected: Table, table: Table, unreadable: dict[str, dict[str, str]]) -> None:
+        """A type that was said for a column must be able to read most of it."""
+        faults = []
+        for name in self.fields:
+            wrong = unreadable.get(name, {})
+            known = len(collected) - collected[name].null_count()
+            read = len(table) - table[name].null_count()
+            if wrong and read < 0.5 * known:
+                why = next(iter(wrong.values()))
+                word = table.columns[name].type
+                hint = f"Leave it out of fields, or list what means missing in clean.missing: {', '.join(list(wrong)[:5])}."
+                faults.append(
+                    Fault(
+                        f"fields.{name}", f"only {read:,} of {known:,} values can be read as {word}: {why}.", hint=hint
+                    )
+                )
+        if faults:
+            raise DataError(faults)
 
     def _roles(self, table: Table) -> Iterable[Column]:
         given: dict[str, Role] = dict.fromkeys(self.roles["id"], "id") | dict.fromkeys(self.roles["ignore"], "ignore")
@@ -312,14 +332,16 @@ def _cleaned(
     gaps = {n: table[n].null_count() for n in names}
     cells = sum(gaps.values())
     holes = {n: g for n, g in sorted(gaps.items(), key=lambda p: -p[1]) if g}
-    said = [f"{cells:,} of {len(table) * len(names):,} cells in {len(holes)} columns are missing."]
+    said = [f"{cells:,} of {len(table) * len(names):,} cells in {_many(len(holes), 'column')} are missing."]
     marked = ledger.filter(pl.col("rule").str.starts_with("missing") & pl.col("accepted"))
     if marked.height:
         how = marked["before"].value_counts().sort("count", "before", descending=[True, False]).head(4)
         spelled = ", ".join(f"'{v}' ({n:,})" for v, n in how.iter_rows())
         said.append(f"{marked.height:,} values were written that mean missing: {spelled}.")
     if without:
-        said.append(f"{len(without):,} rows without an answer were set aside.")
+        said.append(
+            f"{_many(len(without), 'row')} without an answer {'was' if len(without) == 1 else 'were'} set aside."
+        )
     said += notes[:6]
     pictures: list[Picture] = []
     if holes:
@@ -351,14 +373,14 @@ def _normalized(table: Table, ledger: pl.DataFrame, changes: list[Change]) -> Ev
     if spelled:
         open_ones = sum(not c.accepted for c in spelled)
         said.append(
-            f"{len(spelled) - open_ones} spellings were brought to one ({done:,} cells); "
-            f"{open_ones} more are only proposed."
+            f"{_many(len(spelled) - open_ones, 'spelling')} became another ({_many(done, 'cell')}); "
+            f"{open_ones} more {'is' if open_ones == 1 else 'are'} only proposed."
         )
     else:
         said.append("No two spellings of one thing were found.")
     unread = ledger.filter(pl.col("rule").str.starts_with("unreadable")).height
     if unread:
-        said.append(f"{unread:,} cells could not be read as their column's type and count as missing.")
+        said.append(f"{_many(unread, 'cell')} could not be read as the column's type and count as missing.")
     rows = tuple((c.name, c.type, c.role, c.why) for c in table.columns.values())
     views = [TableView("Columns", ("column", "type", "role", "why"), rows)]
     if spelled:
@@ -387,6 +409,10 @@ def _ledger_view(ledger: pl.DataFrame) -> list[TableView]:
     )
     rows = tuple((*(_short(v) for v in r),) for r in grouped.head(60).iter_rows())
     return [TableView("What was changed", (*keys, "rows"), rows, f"{ledger.height:,} lines in the ledger")]
+
+
+def _many(count: int, noun: str) -> str:
+    return f"{count:,} {noun}{'s' * (count != 1)}"
 
 
 def _short(value: Any) -> Any:

@@ -128,6 +128,16 @@ def test_names_and_header_can_be_said(tmp_path):
     assert _read(path, names=["p", "q"], header=True).frame.rows() == [("z", "w")]
 
 
+def test_a_file_that_is_cut_off_loses_only_its_end(tmp_path):
+    path = tmp_path / "t.csv"
+    path.write_text('a,b\n1,2\n3,4\n5,"six\n' + "7,8\n" * 30)
+    read = _read(path)
+    assert read.frame.height == 2 + 30
+    assert read.quarantine.rows() == [(4, "a quote opens here and never closes", '5,"six')]
+    path.write_bytes("a,b\n1,ü\n2,ü".encode()[:-1])
+    assert _read(path).frame["a"].to_list() == ["1", "2"]
+
+
 def test_a_cell_of_ten_megabytes_is_quarantined_not_lost(tmp_path):
     path = tmp_path / "t.csv"
     path.write_text("a,b\n1,2\n3," + "x" * 10_000_000 + "\n5,6\n")

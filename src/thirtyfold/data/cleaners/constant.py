@@ -30,7 +30,7 @@ class Constant:
             if not len(known):
                 done = replace(column, role="ignore", why="every value is missing")
             elif column.type == "id":
-                done = replace(column, role="id", why=column.why or "names the row")
+                done = replace(column, role="id", why=f"names the row: {known.n_unique():,} different values")
             elif known.n_unique() == 1 and len(known) == len(values):
                 done = replace(column, role="ignore", why=f"constant: always {str(known[0])[:60]}")
             else:

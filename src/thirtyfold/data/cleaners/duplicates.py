@@ -42,7 +42,8 @@ class Duplicates:
             note = f"Only {distinct:,} of {rows:,} rows are different: repeats are not taken for copies."
             return Proposal(copies=each, notes=(note,))
         groups = len(np.unique(copies[again]))
-        note = f"{int(again.sum()):,} rows are exact copies of {groups:,} others"
+        many = int(again.sum())
+        note = f"{many:,} row{'s are exact copies' if many > 1 else ' is an exact copy'} of {groups:,} other{'s' * (groups > 1)}"
         if self.duplicates == "drop":
             aside = dict.fromkeys(np.flatnonzero(again).tolist(), "duplicate: dropped")
             return Proposal(aside=aside, copies=copies, notes=(f"{note}; only the first of each was kept.",))

@@ -79,6 +79,7 @@ class Csv:
         if len(names) == 1 and width == 1 and len(first) > 1 and delimiter != self.delimiter:
             delimiter = "\x1f"  # a single column: nothing separates
         frame, bad = (_by_module if quoted else _by_polars)(text, delimiter, names, header=header)
+        bad = bad.with_columns(pl.col("row") + self.skip)
         if not frame.height:
             if bad.height:
                 raise DataError(
@@ -94,6 +95,7 @@ class Csv:
 
 def _decode(data: bytes, path: Path, encoding: str) -> tuple[str, str]:
     """Text with plain line ends, and the encoding: a byte order mark, UTF-8, or the Western one that is left."""
+    asked = encoding
     if encoding == "auto":
         if data[:2] in (b"\xff\xfe", b"\xfe\xff"):
             encoding = "utf-16"
@@ -103,7 +105,8 @@ def _decode(data: bytes, path: Path, encoding: str) -> tuple[str, str]:
             _refuse_binary(data, path)
             encoding = "utf-8" if _is_utf8(data) else "cp1252" if _fits(data, "cp1252") else "latin-1"
     try:
-        text = data.decode(encoding)
+        cut = encoding == "utf-8" and asked == "auto"  # a file may end in half a character: that one is replaced
+        text = data.decode(encoding, "replace" if cut else "strict")
     except LookupError:
         raise DataError(Fault(str(path), f"there is no encoding '{encoding}'.", "utf-8, latin-1, utf-16")) from None
     except UnicodeDecodeError as error:
@@ -262,28 +265,44 @@ def _line(raw: bytes, start: int, end: int) -> str:
 
 def _by_module(text: str, delimiter: str, names: list[str], *, header: bool) -> tuple[pl.DataFrame, pl.DataFrame]:
     """A file with quotes, in which a row may go over several lines."""
+    rows, faults = _split(text, delimiter, len(names), header=header)
+    columns = list(zip(*rows, strict=True)) if rows else [()] * len(names)
+    frame = pl.DataFrame({n: pl.Series(n, c, dtype=pl.String) for n, c in zip(names, columns, strict=True)})
+    return _stripped(frame), quarantined(faults)
+
+
+def _split(
+    text: str, delimiter: str, width: int, *, header: bool, first: int = 1
+) -> tuple[list[list[str]], list[tuple[int, str, str]]]:
+    """Records of the right width, and the others by line; ``first`` is the number of the text's first line.
+
+    A quote that opens and never closes would swallow the rest of the file: its line is quarantined and the rest read.
+    """
     csv.field_size_limit(1 << 30)
-    width = len(names)
     rows: list[list[str]] = []
     faults: list[tuple[int, str, str]] = []
     reader = csv.reader(io.StringIO(text, newline=""), delimiter=delimiter, skipinitialspace=True)
-    waiting = header
-    before = 0
+    waiting, line, end, good = header, 0, 0, False
     for record in reader:
-        line, before = before + 1, reader.line_num
+        line, end, good = end + 1, reader.line_num, False
         if not record or (len(record) == 1 and not record[0].strip() and width > 1):
             continue
         if waiting:
             waiting = False
             continue
-        if len(record) == width and (len(text) < _CELL or max(map(len, record)) <= _CELL):
+        good = len(record) == width and (len(text) < _CELL or max(map(len, record)) <= _CELL)
+        if good:
             rows.append(record)
         else:
-            faults.append((line, "", delimiter.join(record)[:4000]))
-            faults[-1] = (line, _record_fault(record, width, before - line), faults[-1][2])
-    columns = list(zip(*rows, strict=True)) if rows else [()] * width
-    frame = pl.DataFrame({n: pl.Series(n, c, dtype=pl.String) for n, c in zip(names, columns, strict=True)})
-    return _stripped(frame), quarantined(faults)
+            why = _record_fault(record, width, end - line)
+            faults.append((first + line - 1, why, delimiter.join(record)[:4000]))
+    if end > line and text.count('"') % 2:
+        (rows if good else faults).pop()
+        lines = text.split("\n")
+        faults.append((first + line - 1, "a quote opens here and never closes", lines[line - 1]))
+        more = _split("\n".join(lines[line:]), delimiter, width, header=False, first=first + line)
+        return rows + more[0], faults + more[1]
+    return rows, faults
 
 
 def _record_fault(record: list[str], width: int, more_lines: int) -> str:
