@@ -258,7 +258,7 @@ def test_numbers_that_stand_for_missing(clean, values, found, text):
 def test_a_said_type_must_read_the_column(clean):
     frame = pl.DataFrame({"x": ["Paris", "Rome", "3"] * 20, "y": ["a", "b", "b"] * 20})
     with pytest.raises(
-        DataError, match="fields.x: only 20 of 60 values can be read as number: 'Paris' is not a number"
+        DataError, match=r"fields\.x: only 20 of 60 values can be read as number: 'Paris' is not a number"
     ):
         clean(frame, fields={"x": "number"})
 

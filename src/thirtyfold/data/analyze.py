@@ -237,9 +237,8 @@ def _asked(learning: Table, leaks: dict[str, float], inputs: list[str], keep: fr
         said.append(f"Kept as asked: {', '.join(sorted(keep & set(learning.columns)))}.")
     if aside:
         shown = ", ".join(f"'{c.name}'" for c in aside[:8]) + (" ..." if len(aside) > 8 else "")
-        said.append(
-            f"{len(aside)} column{'s say' if len(aside) > 1 else ' says'} nothing or only name{'s' * (len(aside) == 1)} the row: {shown}."
-        )
+        verb = "columns say nothing or only name" if len(aside) > 1 else "column says nothing or only names"
+        said.append(f"{len(aside)} {verb} the row: {shown}.")
     said.append(f"{len(inputs)} columns are left to learn from.")
     numbers = {"leaks": leaks, "set_aside": {c.name: c.why for c in aside}, "inputs": inputs}
     rows: tuple[tuple[Any, ...], ...] = tuple((n, "gives the answer away", round(s, 4)) for n, s in leaks.items())

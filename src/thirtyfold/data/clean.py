@@ -8,32 +8,21 @@ from typing import Any, ClassVar, NamedTuple
 import numpy as np
 import polars as pl
 
-from thirtyfold.core.charts import bars
 from thirtyfold.core.door import read_column
 from thirtyfold.core.errors import DataError, Fault, SpecError
-from thirtyfold.core.evidence import Evidence, Picture, TableView
+from thirtyfold.core.evidence import Evidence
 from thirtyfold.core.family import Choice, Family, nearest, split_choice
 from thirtyfold.core.fieldtype import FieldType, Sample
 from thirtyfold.core.spec import Spec
 from thirtyfold.core.step import Context
 from thirtyfold.core.table import ROW, Column, Role, Table
 from thirtyfold.data.draft import Change, Cleaner, Draft, Proposal, Stretch
+from thirtyfold.data.ledger import evidence_of, expand, rows_aside
 
-__all__ = ["LEDGER", "Clean", "Cleaned", "recognize", "sample_of"]
+__all__ = ["Clean", "Cleaned", "recognize", "sample_of"]
 
 CLEANERS: Family[Cleaner] = Family("data.cleaners")
 TYPES: Family[FieldType] = Family("data.types")
-
-LEDGER: dict[str, Any] = {
-    "row": pl.Int64,
-    "column": pl.String,
-    "before": pl.String,
-    "after": pl.String,
-    "rule": pl.String,
-    "confidence": pl.Float64,
-    "accepted": pl.Boolean,
-}
-"""One line a change: the row in the collected table, what stood there, what stands there now (null: missing)."""
 
 
 class Cleaned(NamedTuple):
@@ -70,7 +59,7 @@ class Clean:
         self._check_said(collected, table, unreadable)
         table, more = asked.propose("typed", Draft(table, raw, unreadable))
         table, changes = _spelled(table), [*changes, *more]
-        ledger = _expand(raw, changes)
+        ledger = expand(raw, changes)
         table, without = self._set_aside(table)
         table, whole = asked.propose("whole", Draft(table, raw))
         copies = asked.copies if asked.copies is not None else np.arange(len(table), dtype=np.int64)
@@ -78,8 +67,8 @@ class Clean:
         if dropped:
             kept = np.setdiff1d(np.arange(len(table)), np.fromiter(asked.aside, dtype=np.int64))
             table, copies = table.take(kept), copies[kept]
-        ledger = pl.concat([ledger, _rows_aside([*without, *dropped], self.target), _expand(raw, whole)])
-        evidence = _evidence(raw, table, ledger, changes, [*asked.notes], without)
+        ledger = pl.concat([ledger, rows_aside([*without, *dropped], self.target), expand(raw, whole)])
+        evidence = evidence_of(raw, table, ledger, changes, [*asked.notes], without)
         return Cleaned(table, ledger.sort("row", "column", maintain_order=True), copies, evidence)
 
     def _check(self, collected: Table) -> None:
@@ -117,7 +106,8 @@ class Clean:
             if wrong and read < 0.5 * known:
                 why = next(iter(wrong.values()))
                 word = table.columns[name].type
-                hint = f"Leave it out of fields, or list what means missing in clean.missing: {', '.join(list(wrong)[:5])}."
+                odd = ", ".join(list(wrong)[:5])
+                hint = f"Leave it out of fields, or list what means missing in clean.missing: {odd}."
                 faults.append(
                     Fault(
                         f"fields.{name}", f"only {read:,} of {known:,} values can be read as {word}: {why}.", hint=hint
@@ -277,143 +267,3 @@ def _spelled(table: Table) -> Table:
         if c.spellings and table[c.name].dtype == pl.String
     ]
     return replace(table, frame=table.frame.with_columns(swaps)) if swaps else table
-
-
-def _expand(raw: pl.DataFrame, changes: list[Change]) -> pl.DataFrame:
-    """Changes of values to one line a row that has the value."""
-    parts = [pl.DataFrame(schema=LEDGER)]
-    for name in dict.fromkeys(c.column for c in changes):
-        mine = [c for c in changes if c.column == name]
-        table = pl.DataFrame(
-            [(c.before, c.after, c.rule, c.confidence, c.accepted) for c in mine],
-            schema={k: LEDGER[k] for k in ("before", "after", "rule", "confidence", "accepted")},
-            orient="row",
-        ).unique("before", keep="last", maintain_order=True)
-        here = raw.select(pl.col(ROW).alias("row"), _as_text(raw[name]).alias("before"))
-        hits = here.join(table, on="before", how="inner", maintain_order="left")
-        parts.append(
-            hits.with_columns(pl.lit(name).alias("column")).select(pl.col(n).cast(t) for n, t in LEDGER.items())
-        )
-    return pl.concat(parts)
-
-
-def _as_text(values: pl.Series) -> pl.Series:
-    """Values as changes name them: whole numbers without a decimal point."""
-    if values.dtype == pl.String:
-        return values.str.strip_chars()
-    if values.dtype.is_float():
-        whole = values.cast(pl.Int64, strict=False)
-        return pl.select(
-            pl.when(whole.cast(pl.Float64) == values).then(whole.cast(pl.String)).otherwise(values.cast(pl.String))
-        ).to_series()
-    return values.cast(pl.String)
-
-
-def _rows_aside(rows: list[tuple[int, str]], target: str) -> pl.DataFrame:
-    lines = [(r, target, None, None, rule, 1.0, True) for r, rule in rows]
-    return pl.DataFrame(lines, schema=LEDGER, orient="row")
-
-
-def _evidence(
-    raw: pl.DataFrame,
-    table: Table,
-    ledger: pl.DataFrame,
-    changes: list[Change],
-    notes: list[str],
-    without: list[tuple[int, str]],
-) -> list[Evidence]:
-    return [_cleaned(raw, table, ledger, notes, without), _normalized(table, ledger, changes)]
-
-
-def _cleaned(
-    raw: pl.DataFrame, table: Table, ledger: pl.DataFrame, notes: list[str], without: list[tuple[int, str]]
-) -> Evidence:
-    names = list(table.columns)
-    gaps = {n: table[n].null_count() for n in names}
-    cells = sum(gaps.values())
-    holes = {n: g for n, g in sorted(gaps.items(), key=lambda p: -p[1]) if g}
-    said = [f"{cells:,} of {len(table) * len(names):,} cells in {_many(len(holes), 'column')} are missing."]
-    marked = ledger.filter(pl.col("rule").str.starts_with("missing") & pl.col("accepted"))
-    if marked.height:
-        how = marked["before"].value_counts().sort("count", "before", descending=[True, False]).head(4)
-        spelled = ", ".join(f"'{v}' ({n:,})" for v, n in how.iter_rows())
-        said.append(f"{marked.height:,} values were written that mean missing: {spelled}.")
-    if without:
-        said.append(
-            f"{_many(len(without), 'row')} without an answer {'was' if len(without) == 1 else 'were'} set aside."
-        )
-    said += notes[:6]
-    pictures: list[Picture] = []
-    if holes:
-        shown = dict(list(holes.items())[:20])
-        shares = [100 * g / len(table) for g in shown.values()]
-        pictures.append(bars("Missing values by column, in percent", list(shown), shares))
-    out_of = {c.name: c.why for c in table.columns.values() if c.role in ("ignore", "id")}
-    numbers = {
-        "rows_in": raw.height,
-        "rows_out": len(table),
-        "missing": holes,
-        "rules": _rules(ledger),
-        "set_aside": out_of,
-    }
-    aside = tuple(out_of.items())
-    views = [TableView("Columns set aside", ("column", "why"), aside)] if aside else []
-    return Evidence(6, " ".join(said), numbers, (*_ledger_view(ledger), *views), tuple(pictures))
-
-
-def _normalized(table: Table, ledger: pl.DataFrame, changes: list[Change]) -> Evidence:
-    kinds: dict[str, int] = {}
-    for column in table.columns.values():
-        kinds[column.type] = kinds.get(column.type, 0) + 1
-    said = [
-        f"{len(table.columns)} columns were typed: " + ", ".join(f"{n} {t}" for t, n in sorted(kinds.items())) + "."
-    ]
-    spelled = [c for c in changes if c.rule.startswith("spelling")]
-    done = ledger.filter(pl.col("rule").str.starts_with("spelling") & pl.col("accepted")).height
-    if spelled:
-        open_ones = sum(not c.accepted for c in spelled)
-        said.append(
-            f"{_many(len(spelled) - open_ones, 'spelling')} became another ({_many(done, 'cell')}); "
-            f"{open_ones} more {'is' if open_ones == 1 else 'are'} only proposed."
-        )
-    else:
-        said.append("No two spellings of one thing were found.")
-    unread = ledger.filter(pl.col("rule").str.starts_with("unreadable")).height
-    if unread:
-        said.append(f"{_many(unread, 'cell')} could not be read as the column's type and count as missing.")
-    rows = tuple((c.name, c.type, c.role, c.why) for c in table.columns.values())
-    views = [TableView("Columns", ("column", "type", "role", "why"), rows)]
-    if spelled:
-        lines = tuple(
-            (c.column, c.before, c.after, c.rule, c.confidence, "yes" if c.accepted else "proposed")
-            for c in spelled[:200]
-        )
-        views.append(TableView("Spellings", ("column", "before", "after", "rule", "confidence", "accepted"), lines))
-    numbers = {"types": kinds, "spellings": len(spelled), "spelled_cells": done, "unreadable": unread}
-    return Evidence(7, " ".join(said), numbers, tuple(views))
-
-
-def _rules(ledger: pl.DataFrame) -> dict[str, int]:
-    counts = ledger.filter("accepted")["rule"].value_counts()
-    return dict(sorted(counts.iter_rows()))
-
-
-def _ledger_view(ledger: pl.DataFrame) -> list[TableView]:
-    if not ledger.height:
-        return []
-    keys = ["column", "before", "after", "rule", "confidence", "accepted"]
-    grouped = (
-        ledger.group_by(keys, maintain_order=True)
-        .agg(pl.len().alias("rows"))
-        .sort("rows", descending=True, maintain_order=True)
-    )
-    rows = tuple((*(_short(v) for v in r),) for r in grouped.head(60).iter_rows())
-    return [TableView("What was changed", (*keys, "rows"), rows, f"{ledger.height:,} lines in the ledger")]
-
-
-def _many(count: int, noun: str) -> str:
-    return f"{count:,} {noun}{'s' * (count != 1)}"
-
-
-def _short(value: Any) -> Any:
-    return value if not isinstance(value, str) or len(value) <= 60 else value[:57] + "..."

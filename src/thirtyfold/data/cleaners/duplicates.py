@@ -43,7 +43,8 @@ class Duplicates:
             return Proposal(copies=each, notes=(note,))
         groups = len(np.unique(copies[again]))
         many = int(again.sum())
-        note = f"{many:,} row{'s are exact copies' if many > 1 else ' is an exact copy'} of {groups:,} other{'s' * (groups > 1)}"
+        copy = "rows are exact copies" if many > 1 else "row is an exact copy"
+        note = f"{many:,} {copy} of {groups:,} other{'s' * (groups > 1)}"
         if self.duplicates == "drop":
             aside = dict.fromkeys(np.flatnonzero(again).tolist(), "duplicate: dropped")
             return Proposal(aside=aside, copies=copies, notes=(f"{note}; only the first of each was kept.",))
