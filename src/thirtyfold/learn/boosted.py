@@ -145,6 +145,7 @@ def story(
         "loss",
         note=f"Loss after each of {len(loss)} rounds; round {best} is kept.",
     )
+    seen = "all of them" if facts["seen"] == len(gradient) else f"followed on {facts['seen']:,} of them"
     return [
         Evidence(
             13,
@@ -188,7 +189,8 @@ def story(
         _first_tree(facts),
         Evidence(
             20,
-            f"{rounds:,} rounds; the loss on training rows went from {prior['loss']:.4f} to {loss[best - 1]:.4f}"
+            f"{rounds:,} rounds; the loss on training rows ({seen}) went from {prior['loss']:.4f} to "
+            f"{loss[best - 1]:.4f}"
             + (
                 f", on validation rows it was lowest, {min(curves['validation']):.4f}, after round {best:,}, which "
                 f"is kept."

@@ -220,7 +220,7 @@ class Mlp:
     def load(cls, files: Mapping[str, bytes]) -> Self:
         from safetensors.numpy import load
 
-        state, tensors = json.loads(files["model.json"]), load(files["model.safetensors"])
+        state, tensors = json.loads(files["model.json"]), _widened(load(files["model.safetensors"]))
         model = cls(**state["options"])
         numbers = range(1, int(state["layers"]) + 1)
         model._dense = Dense(
@@ -235,6 +235,15 @@ class Mlp:
     def onnx(self) -> bytes:
         assert self._dense is not None, "the network has not been fitted"
         return self._dense.onnx()
+
+
+def _widened(tensors: dict[str, Array]) -> dict[str, Array]:
+    """Weights that are kept as int8, each column with its scale, as float32 again."""
+    return {
+        n: t.astype(np.float32) * tensors[f"{n}.scale"] if t.dtype == np.int8 else t
+        for n, t in tensors.items()
+        if not n.endswith(".scale")
+    }
 
 
 def _rows(data: Encoded, scale: tuple[float, ...], weight: Array | None) -> Rows:

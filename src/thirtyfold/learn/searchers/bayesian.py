@@ -24,14 +24,19 @@ class Bayesian:
         """Set the options.
 
         Args:
-            start: Trials drawn at random before the first one that learns from them.
+            start: Trials drawn at random before the first one that learns from them. Where the usual options are known,
+                each of them is kept with a chance of one half: they are good, and few trials find the way back to them.
         """
         self.start = start
 
     def propose(self, space: Mapping[str, Dial], past: Sequence[Past], seed: int) -> dict[str, Any] | None:
         if len(past) < self.start:
             rng = np.random.default_rng([seed, len(past)])
-            return {name: drawn(dial, rng) for name, dial in space.items()}
+            usual = next((p.settings for p in past if not p.asked), {})
+            draws = {name: drawn(dial, rng) for name, dial in space.items()}
+            return {
+                name: usual[name] if name in usual and rng.random() < 0.5 else value for name, value in draws.items()
+            }
         import optuna
 
         optuna.logging.set_verbosity(optuna.logging.WARNING)
