@@ -43,10 +43,10 @@ def _cases(task: str) -> list[tuple[Array, Array, Array]]:
         return [(truth, raw, raw[:, 0])]
     out = []
     for classes in (2, 4):
-        truth = rng.integers(0, classes, 300)
-        raw = rng.dirichlet(np.ones(classes), 300) + 0.5 * np.eye(classes)[truth]
+        codes: Array = rng.integers(0, classes, 300)
+        raw = rng.dirichlet(np.ones(classes), 300) + 0.5 * np.eye(classes)[codes]
         raw /= raw.sum(axis=1, keepdims=True)
-        out.append((truth, raw, raw.argmax(axis=1)))
+        out.append((codes, raw, raw.argmax(axis=1)))
     return out
 
 
