@@ -1,0 +1,216 @@
+"""Step 28: can it be smaller and faster without getting worse? Every way is tried, measured and set side by side."""
+
+import dataclasses
+import math
+from typing import Any, ClassVar, NamedTuple, Protocol
+
+import numpy as np
+
+from thirtyfold.core.aim import Aim, Goal, evaluate
+from thirtyfold.core.charts import scatter
+from thirtyfold.core.evidence import Evidence, Picture, TableView, not_applicable
+from thirtyfold.core.family import Family, split_choice
+from thirtyfold.core.fieldtype import Array
+from thirtyfold.core.package import Package
+from thirtyfold.core.spec import Spec
+from thirtyfold.core.step import Context
+from thirtyfold.core.table import Table
+from thirtyfold.ship.lighter import Given, Variant
+from thirtyfold.ship.measure import latency_ms
+from thirtyfold.ship.replay import json_rows
+
+__all__ = ["Compress", "Compressed", "Compressor"]
+
+UNASKED = 0.02
+"""Where no size or latency is asked for, only this share of ``lose_at_most`` may be lost: smaller is then just a gift."""
+MOST = 20_000
+"""Validation rows that variants are compared on."""
+
+
+class Compressor(Protocol):
+    """Makes a Package lighter; ``thirtyfold.testing.check_compressor`` runs a member through it."""
+
+    def variants(self, package: Package, given: Given) -> list[Variant]:
+        """Lighter Packages with the same door, encoder and task; none where there is nothing to do."""
+        ...
+
+
+class Compressed(NamedTuple):
+    """The smallest Package that meets what the Spec asks for, or the one that came."""
+
+    compressed: Package
+    evidence: list[Evidence]
+
+
+@dataclasses.dataclass(frozen=True)
+class Measured:
+    """One line of the table. ``changed`` is the share of validation rows with another answer than before."""
+
+    variant: Variant
+    size: int
+    latency: float
+    score: float
+    lost: float
+    changed: float
+
+
+class Compress:
+    """Try every compressor of the Spec; take the smallest Package that is within the limits and loses little enough."""
+
+    steps: ClassVar[tuple[int, ...]] = (28,)
+
+    def __init__(self, spec: Spec) -> None:
+        section = spec.compress
+        family: Family[Compressor] = Family("ship.compressors")
+        self.wanted = section
+        self.compressors = (
+            {split_choice(c, "compress.search")[0]: family.build(c, "compress.search") for c in section.search}
+            if section
+            else {}
+        )
+
+    def run(self, safe: Package, learning: Table, validation: Table, aim: Aim, goal: Goal, context: Context) -> Compressed:
+        if self.wanted is None or not self.compressors:
+            return Compressed(safe, [not_applicable(28, "The Spec asks for no compression.")])
+        variants = [Variant("as it is", safe, "nothing")]
+        given = Given(_encoded(safe, learning, goal), context)
+        for at, (word, compressor) in enumerate(self.compressors.items()):
+            context.progress(f"trying {word}", at, len(self.compressors))
+            variants += compressor.variants(safe, given)
+        variants += _both(variants, self.compressors.get("quantize"), given)
+        if len(variants) == 1:
+            why = f"A {safe.manifest['model']} of {safe.size:,} bytes has nothing to take out."
+            return Compressed(safe, [not_applicable(28, why)])
+        table = _measure(variants, validation, aim, goal)
+        limit = self.wanted.lose_at_most * (1.0 if self._asked else UNASKED)
+        fitting = [m for m in table if self._fits(m, limit)]
+        best = min(fitting, key=lambda m: (m.size, m.lost)) if fitting else None
+        chosen = best.variant.package if best and best.size < safe.size else safe
+        return Compressed(chosen, [_evidence(table, best, self._nearest(table, limit), chosen, self._says(limit), aim)])
+
+    @property
+    def _asked(self) -> bool:
+        return self.wanted is not None and (self.wanted.size_mb is not None or self.wanted.latency_ms is not None)
+
+    def _fits(self, m: Measured, limit: float) -> bool:
+        return m.lost <= limit and self._over(m) <= 0
+
+    def _over(self, m: Measured) -> float:
+        """By what share the worst limit is exceeded; 0 and below is within."""
+        assert self.wanted is not None
+        size = m.size / 1e6 / self.wanted.size_mb - 1 if self.wanted.size_mb else -1.0
+        slow = m.latency / self.wanted.latency_ms - 1 if self.wanted.latency_ms else -1.0
+        return max(size, slow)
+
+    def _nearest(self, table: list[Measured], limit: float) -> Measured:
+        """The one that misses by least: first what is lost, then the limits."""
+        return min(table, key=lambda m: (max(0.0, m.lost - limit), self._over(m)))
+
+    def _says(self, limit: float) -> str:
+        assert self.wanted is not None
+        told = [f"loses at most {limit:g}"]
+        told += [f"at most {self.wanted.size_mb:g} MB"] if self.wanted.size_mb else []
+        told += [f"at most {self.wanted.latency_ms:g} ms a row"] if self.wanted.latency_ms else []
+        return ", ".join(told)
+
+
+def _encoded(package: Package, table: Table, goal: Goal) -> Any:
+    """The rows as the Package's own model sees them, those whose target is known."""
+    truth = goal.truth(table)
+    known = np.flatnonzero(truth >= 0 if goal.task.classes else np.isfinite(truth))
+    columns = {n: x[known] for n, x in package.arrays(table).items()}
+    return package.encoder.encoded(columns, target=truth[known], classes=len(goal.task.classes))
+
+
+def _both(variants: list[Variant], quantize: Compressor | None, given: Given) -> list[Variant]:
+    """What was pruned or distilled, quantized too."""
+    if quantize is None:
+        return []
+    return [
+        Variant(f"{v.name}, quantize", q.package, f"{v.what}; {q.what}")
+        for v in variants
+        if not v.name.startswith(("as it is", "quantize"))
+        for q in quantize.variants(v.package, given)
+    ]
+
+
+def _measure(variants: list[Variant], validation: Table, aim: Aim, goal: Goal) -> list[Measured]:
+    """Size, latency, score and changed answers of each; the first one is what the others are compared with."""
+    rows = validation.take(np.linspace(0, len(validation) - 1, min(MOST, len(validation))).astype(np.int64))
+    truth = goal.truth(rows)
+    rows = rows.where(truth >= 0 if goal.task.classes else np.isfinite(truth))
+    truth, first = goal.truth(rows), variants[0].package
+    columns = first.arrays(rows)
+    matrix = first.encoder.encode(columns)
+    sample = json_rows(rows.frame.select(c.name for c in first.columns).head(50))
+    sign = 1.0 if aim.greater else -1.0
+    done: list[Measured] = []
+    usual: tuple[float, Array] | None = None
+    for variant in variants:
+        raw = variant.package.model.predict(matrix)
+        score = evaluate(variant.package.task, (aim.metric,), truth, raw, columns)[aim.metric]
+        decided = variant.package.task.decide(raw, columns)
+        usual = usual or (score, decided)
+        changed = _changed(usual[1], decided, goal)
+        latency = latency_ms(variant.package, sample, 0.04)
+        lost = sign * (usual[0] - score)
+        done.append(Measured(variant, variant.package.size, latency, score, lost, changed))
+    return done
+
+
+def _changed(before: Array, after: Array, goal: Goal) -> float:
+    """The share of answers that differ: another class, or a value moved by more than 1 % of their spread."""
+    if goal.task.classes:
+        return float(np.mean(before != after))
+    return float(np.mean(np.abs(before - after) > 0.01 * (float(np.std(before)) or 1.0)))
+
+
+def _evidence(
+    table: list[Measured], best: Measured | None, nearest: Measured, chosen: Package, asked: str, aim: Aim
+) -> Evidence:
+    first = table[0]
+    if best is None:
+        why = (
+            f"None of {len(table)} variants meets what is asked ({asked}). The nearest is '{nearest.variant.name}': "
+            f"{nearest.size / 1e6:.3f} MB, {nearest.latency:.2f} ms, {aim.metric} {nearest.score:.4f}. It stays as it is."
+        )
+    elif best.variant.package.hash != chosen.hash or best is first:
+        why = f"Of {len(table)} variants none is smaller and meets what is asked ({asked}); it stays as it is."
+    else:
+        why = (
+            f"'{best.variant.name}' is the smallest of {len(table)} variants that meets what is asked ({asked}): "
+            f"{first.size / 1e6:.3f} to {best.size / 1e6:.3f} MB, {first.latency:.2f} to {best.latency:.2f} ms a row, "
+            f"{aim.metric} {first.score:.5f} to {best.score:.5f} on validation rows, {best.changed:.2%} of answers changed."
+        )
+    rows = tuple(
+        (
+            m.variant.name,
+            m.size,
+            round(m.latency, 3),
+            round(m.score, 6),
+            round(m.lost, 6),
+            f"{m.changed:.2%}",
+            "chosen" if m.variant.package.hash == chosen.hash else "",
+            m.variant.what,
+        )
+        for m in table
+    )
+    heads = ("variant", "bytes", "ms a row", aim.metric, "lost", "answers changed", "", "what was done")
+    view = TableView("Variants, on validation rows", heads, rows)
+    numbers = {
+        "chosen": next(m.variant.name for m in table if m.variant.package.hash == chosen.hash),
+        "before": first.size,
+        "after": chosen.size,
+        "variants": [
+            {"name": m.variant.name, "bytes": m.size, "ms": round(m.latency, 4), "score": m.score, "lost": m.lost}
+            for m in table
+            if math.isfinite(m.score)
+        ],
+    }
+    return Evidence(28, why, numbers, (view,), (_picture(table, aim),))
+
+
+def _picture(table: list[Measured], aim: Aim) -> Picture:
+    shown = [m for m in table if math.isfinite(m.score)]
+    title = f"Size against {aim.metric}"
+    return scatter(title, [m.size / 1e3 for m in shown], [m.score for m in shown], "size (kB)", aim.metric)

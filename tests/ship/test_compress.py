@@ -1,0 +1,128 @@
+"""Compressors through their conformance suite, with every kind of model; and the choice that the stage makes."""
+
+from typing import Any
+
+import numpy as np
+import pytest
+
+from thirtyfold.core.family import Family
+from thirtyfold.core.spec import Spec
+from thirtyfold.ship.compress import Compress, Compressed
+from thirtyfold.ship.compressors.quantize import Quantize
+from thirtyfold.ship.formats.onnx import Onnx
+from thirtyfold.ship.lighter import Forest, Text
+from thirtyfold.testing.compressors import check_compressor, given_of
+from thirtyfold.testing.formats import example
+from thirtyfold.testing.models import Alone
+
+COMPRESSORS = Family("ship.compressors")
+VARIANTS = {
+    ("quantize", "boosting"): 1,
+    ("quantize", "forest"): 1,
+    ("quantize", "tree"): 0,
+    ("quantize", "linear"): 0,
+    ("quantize", "nearest"): 1,
+    ("quantize", "svm"): 0,
+    ("quantize", "mlp"): 1,
+    ("prune", "boosting"): 3,
+    ("prune", "forest"): 3,
+    ("prune", "linear"): 0,
+    ("prune", "mlp"): 3,
+    ("distill", "boosting"): 0,
+    ("distill", "forest"): 1,
+    ("distill", "nearest"): 1,
+}
+
+
+def test_every_compressor_is_tested_here() -> None:
+    assert {word for word, _ in VARIANTS} == set(COMPRESSORS.words())
+
+
+@pytest.mark.parametrize(("word", "model"), VARIANTS)
+@pytest.mark.parametrize("target", ["classes", "value"])
+def test_compressor(word: str, model: str, target: str) -> None:
+    close = {"prune": 0.3, "distill": 0.5}.get(word, 0.99)  # a quarter of a network; a dozen rounds
+    options = {"rounds": 12} if word == "distill" else {}
+    found = check_compressor(COMPRESSORS.find(word), model, target, close=close, **options)
+    assert found == VARIANTS[word, model]
+
+
+def run(model: str = "boosting", target: str = "classes", **compress: Any) -> Compressed:
+    made = example(model, target)
+    stage = Compress(Spec.of({"target": "bought", "collect": "x.csv", "compress": compress or {}}))
+    return stage.run(made.package, made.learning, made.validation, made.aim, made.goal, Alone(seed=3))
+
+
+def test_the_smallest_that_loses_little_is_chosen() -> None:
+    done = run()
+    before = example().package
+    assert done.compressed.size < before.size
+    lines = {line["name"]: line for line in done.evidence[0].numbers["variants"]}
+    chosen = done.evidence[0].numbers["chosen"]
+    allowed = [line for line in lines.values() if line["lost"] <= 0.0001]
+    assert lines[chosen]["bytes"] == min(line["bytes"] for line in allowed) == done.compressed.size
+    assert done.evidence[0].step == 28
+
+
+def test_what_is_asked_for_is_met_or_it_is_said_which_came_nearest() -> None:
+    size = example().package.size / 1e6
+    done = run(size_mb=size * 0.5, lose_at_most=0.2)
+    assert done.compressed.size <= size * 0.5e6
+    done = run(size_mb=0.0001)
+    assert done.compressed.hash == example().package.hash
+    assert done.evidence[0].why.startswith("None of")
+    assert "nearest" in done.evidence[0].why
+
+
+def test_the_choice_is_the_same_again() -> None:
+    assert run().compressed.hash == run().compressed.hash
+
+
+@pytest.mark.parametrize("model", ["boosting", "forest", "mlp", "linear", "nearest"])
+def test_what_was_compressed_still_exports_to_the_same_answers(model: str) -> None:
+    for variant in Quantize().variants(example(model).package, given_of(example(model))):
+        package = variant.package
+        columns = package.arrays(example(model).test.table)
+        wanted = package.task.decode(package.raw(columns), columns)
+        found = Onnx().answers(Onnx().write(package), package, columns)
+        np.testing.assert_allclose(found["probability_yes"], wanted["probability_yes"], atol=1e-5)
+
+
+def test_the_text_of_boosting_is_taken_apart_without_loss() -> None:
+    package = example().package
+    data = package.files["model/model.txt"]
+    text = Text.read(data)
+    assert len(text.trees) == 40
+    again = type(package.model).load({"model.txt": text.write(), "model.json": package.files["model/model.json"]})
+    matrix = package.encoder.encode(package.arrays(example().test.table))
+    assert np.array_equal(again.predict(matrix), package.model.predict(matrix))
+    part = type(package.model).load({"model.txt": text.first(7).write(), "model.json": package.files["model/model.json"]})
+    own = package.model._booster.predict(matrix, num_iteration=7)
+    assert np.array_equal(part.predict(matrix)[:, 1], own)
+
+
+def test_thresholds_are_shortened_without_sending_a_row_the_other_way() -> None:
+    """All that is lost is in the leaves: with 16 bits of these the answers are the same to five digits."""
+    made = example()
+    package = Quantize(bits=16).variants(made.package, given_of(made))[0].package
+    columns = made.package.arrays(made.test.table)
+    np.testing.assert_allclose(package.raw(columns), made.package.raw(columns), atol=2e-5)
+    assert package.size < 0.7 * made.package.size
+
+
+def test_a_forest_is_taken_apart_without_loss() -> None:
+    package = example("forest").package
+    forest = Forest.read(package.files["model/model.onnx"])
+    assert forest is not None
+    data = forest.write()
+    again = type(package.model).load({"model.onnx": data, "model.json": package.files["model/model.json"]})
+    matrix = package.encoder.encode(package.arrays(example("forest").test.table))
+    assert np.array_equal(again.predict(matrix), package.model.predict(matrix))
+
+
+def test_compression_can_be_turned_off() -> None:
+    made = example()
+    stage = Compress(Spec.of({"target": "bought", "collect": "x.csv", "compress": None}))
+    done = stage.run(made.package, made.learning, made.validation, made.aim, made.goal, Alone())
+    assert done.compressed is made.package
+    assert done.evidence[0].status == "not_applicable"
