@@ -1,6 +1,4 @@
-"""Bench: fits a candidate on the training rows and scores it on the validation rows, the same way everywhere in
-learn.
-"""
+"""Bench: fits a candidate on the training rows and scores it on the validation rows, alike everywhere in learn."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass

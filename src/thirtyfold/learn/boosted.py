@@ -127,9 +127,7 @@ def _missing_goes_left(part: Mapping[str, Any]) -> bool:
 def story(
     train: Encoded, curves: Mapping[str, Sequence[float]], facts: Mapping[str, Any], size: Mapping[str, int]
 ) -> list[Evidence]:
-    """Steps 13 to 20 of one fit. ``facts`` are ``rate``, ``best``, ``rounds``, ``patience`` and the first tree's
-    root.
-    """
+    """Steps 13 to 20 of one fit. ``facts`` are ``rate``, ``best``, ``rounds``, ``patience`` and the first ``root``."""
     lightgbm = library()
     prior = _first_guess(train)
     gradient = prior["gradients"]

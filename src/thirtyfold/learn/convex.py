@@ -55,8 +55,7 @@ def convex_story(train: Encoded, x: Array, table: Array, offset: Array, steps: i
         Evidence(
             17,
             f"That guess costs the first row {first:.4f}; the mean loss over {len(x):,} rows is {start:.4f} at zero "
-            f"weights "
-            f"and {end:.4f} at the end.",
+            f"weights and {end:.4f} at the end.",
             {"row": first, "start": start, "end": end},
         ),
         Evidence(

@@ -1,7 +1,7 @@
 """Graph: ONNX graphs of models, built node by node, and the one way in which they are run.
 
-Every graph has the input ``features`` float32 [rows, features] and the output ``raw`` float32 [rows, outputs], opset 20
-and ai.onnx.ml 3, so that ship can join it to the encoder's graph. A graph is built from numbers alone, so the same
+Every graph has the input ``features`` float32 [rows, features] and the output ``raw`` float32 [rows, outputs], opset
+20 and ai.onnx.ml 3, so that ship can join it to the encoder's graph. A graph is built from numbers alone, so the same
 model gives the same bytes.
 """
 
@@ -91,9 +91,8 @@ class Session:
 def floor32(values: Array) -> Array:
     """The largest float32 that is not above each value.
 
-    A tree asks ``x <= t`` with t in double and x in float32. With t rounded to nearest, an x between t and the
-    rounded t
-    would take the other branch; with t rounded down, every float32 x takes the branch that it took before.
+    A tree asks ``x <= t`` with t in double and x in float32. With t rounded to nearest, an x between t and the rounded
+    t would take the other branch; with t rounded down, every float32 x takes the branch that it took before.
     """
     wide = np.asarray(values, dtype=np.float64)
     with np.errstate(over="ignore"):

@@ -87,16 +87,14 @@ def grown_story(estimators: Sequence[Any], train: Encoded, spread: Array, word: 
         Evidence(
             14,
             f"{len(estimators):,} tree(s) with {nodes:,} nodes, of which {leaves:,} are leaves; the deepest asks "
-            f"{depth} "
-            "questions in a row.",
+            f"{depth} questions in a row.",
             {"trees": len(estimators), "nodes": int(nodes), "leaves": int(leaves), "depth": int(depth)},
         ),
         not_applicable(15, "A tree has no weights to draw; it starts as one leaf."),
         Evidence(
             16,
             f"The first training row falls through {len(estimators):,} tree(s), which give it {what} of {answer:.4g} "
-            f"on "
-            f"average (they differ by {width:.3g}). The first tree's first question: {root}.",
+            f"on average (they differ by {width:.3g}). The first tree's first question: {root}.",
             {"answer": answer, "spread": width},
         ),
         Evidence(

@@ -1,8 +1,7 @@
 """Loop: the one loop for all that learn by gradient. Guess, loss, slope, step, until the validation rows say stop.
 
 Everything that can be exchanged comes in through ``Plan``. Random numbers are drawn from (seed, epoch) alone and
-half-done
-work is kept at the end of an epoch, so a run that was killed goes on from there to the same final bytes.
+half-done work is kept at the end of an epoch, so a run that was killed goes on from there to the same final bytes.
 """
 
 import json

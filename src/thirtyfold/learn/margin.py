@@ -146,8 +146,7 @@ def margin_story(
             14,
             f"A {'curved border over ' if curved else 'straight border over '}{x.shape[1]:,} "
             f"{'directions' if curved else 'features'}; {solved.support:,} of {len(x):,} rows lie on or within the "
-            f"margin "
-            "and hold it in place.",
+            "margin and hold it in place.",
             facts,
         ),
         Evidence(
@@ -156,8 +155,7 @@ def margin_story(
         Evidence(
             16,
             f"At zero weights the first training row lies on the border (0); at the end its margin is {own:+.4f} and "
-            f"its "
-            f"answer {', '.join(f'{a:.4g}' for a in answer[:6])}.",
+            f"its answer {', '.join(f'{a:.4g}' for a in answer[:6])}.",
             {"margin": float(own), "answer": answer.tolist()},
             pictures=(histogram("Margins of the training rows", edges.tolist(), counts.tolist()),),
         ),

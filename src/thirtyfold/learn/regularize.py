@@ -109,8 +109,7 @@ class Regularize:
         held = "better" if _better(on, off, aim) else "no better"
         why += (
             f" Fitted twice on the same {gap['rows']:,} rows, the gap of {gap['model']} is {number(on['gap'])} with "
-            f"its "
-            f"measures and {number(off['gap'])} without: {verdict} with them, and {held} on validation rows "
+            f"its measures and {number(off['gap'])} without: {verdict} with them, and {held} on validation rows "
             f"({number(on['validation'])} against {number(off['validation'])})."
         )
         labels = ["train, with", "validation, with", "train, without", "validation, without"]

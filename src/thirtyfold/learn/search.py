@@ -1,7 +1,7 @@
 """Search: what a searcher is asked and what it knows.
 
-A searcher is a pure function of the trials so far, so a search that was killed goes on from its kept trials to the same
-end.
+A searcher is a pure function of the trials so far, so a search that was killed goes on from its kept trials to the
+same end.
 """
 
 import itertools

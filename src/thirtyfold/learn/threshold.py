@@ -26,8 +26,8 @@ def choose(truth: Array, chance: Array, metric: str, costs: Mapping[str, float] 
     """The best of every threshold that splits the rows otherwise.
 
     With ``costs`` the total cost of both kinds of mistakes is least; else the metric that was asked for is greatest
-    where
-    it depends on the threshold (accuracy, balanced accuracy, MCC), and F1 where it does not. Of a flat top its middle.
+    where it depends on the threshold (accuracy, balanced accuracy, MCC), and F1 where it does not. Of a flat top its
+    middle.
     """
     order = np.argsort(-chance, kind="stable")
     ranked, positive = chance[order], truth[order] == 1

@@ -263,8 +263,7 @@ def evidence(pool: Sequence[Entry], bench: Bench, chosen: tuple[Entry, Blend | N
             Evidence(
                 22,
                 f"Blending {len(words)} models ({', '.join(parts)}) has {metric} {number(value)} on validation rows; "
-                f"the "
-                f"best single one has {number(best)}.",
+                f"the best single one has {number(best)}.",
                 {"members": parts, "value": value, "best_single": best},
                 pictures=(bars("Weights in the ensemble", words, list(blend.weights)),),
             )

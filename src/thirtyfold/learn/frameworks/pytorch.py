@@ -8,8 +8,7 @@ __all__ = ["Pytorch"]
 
 THREADS = 1
 """Fixed, because sums in another order are other sums: the same bytes on every machine, however busy. Networks for
-tables
-are small; one thread does adult's batches in about the time of two, and does not spin while others wait."""
+tables are small; one thread does adult's batches in about the time of two, and does not spin while others wait."""
 
 
 class Pytorch:

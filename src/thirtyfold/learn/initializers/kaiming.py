@@ -9,9 +9,7 @@ __all__ = ["Kaiming"]
 
 
 class Kaiming:
-    """Normal with deviation sqrt(2 / in) (He et al. 2015): made for ReLU and its kin, which halve what passes
-    through.
-    """
+    """Normal with deviation sqrt(2 / in) (He et al. 2015): made for ReLU and its kin, which halve what passes."""
 
     def __call__(self, weight: "Tensor", generator: Any) -> None:
         from torch.nn.init import kaiming_normal_

@@ -25,8 +25,7 @@ WATCHED = 3000
 """Training rows on which the loss is followed; watching all of them takes as long as growing the trees."""
 ALONE = 2_000_000
 """Numbers in the matrix up to which one thread is as fast as two (2.2 s for 34,000 x 14 on a free machine), and does
-not
-wait for the other where the machine is busy (2 s instead of 30 s)."""
+not wait for the other where the machine is busy (2 s instead of 30 s)."""
 MORE = 50
 """Rounds at least that ``more`` may add; at most half of what there is."""
 
@@ -35,9 +34,8 @@ class Boosting:
     """Trees in sequence, each one correcting the sum of those before: the strongest single model on most tables.
 
     Takes ``levels``: missing stays missing and categories are split as sets (Fisher 1958, as LightGBM does it; Ke et
-    al.
-    2017). Stored as LightGBM's own text, with each threshold rounded down to float32, which leaves the branch of every
-    float32 row as it was and lets ONNX take the same one.
+    al. 2017). Stored as LightGBM's own text, with each threshold rounded down to float32, which leaves the branch of
+    every float32 row as it was and lets ONNX take the same one.
     """
 
     forms: ClassVar[tuple[Form, ...]] = ("levels",)

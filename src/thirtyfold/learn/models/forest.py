@@ -23,8 +23,8 @@ __all__ = ["Forest"]
 class Forest:
     """Many trees that vote, each grown on other rows and columns: hard to get wrong, little to tune.
 
-    Breiman (2001); with ``extra`` thresholds are drawn at random (Geurts et al. 2006). Takes ``levels``; missing values
-    go the way that was better in training. Stored as ONNX, which is also what answers.
+    Breiman (2001); with ``extra`` thresholds are drawn at random (Geurts et al. 2006). Takes ``levels``; missing
+    values go the way that was better in training. Stored as ONNX, which is also what answers.
     """
 
     forms: ClassVar[tuple[Form, ...]] = ("levels",)

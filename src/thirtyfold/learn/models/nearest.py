@@ -25,9 +25,9 @@ AT_ONCE = 512
 class Nearest:
     """The answer of the most alike training rows: nothing to learn, good where likeness says it all.
 
-    Cover and Hart (1967), by Euclidean distance in ``vector``. It keeps rows, so it is slower the more it keeps. Stored
-    as ONNX, which is also what answers; distances are in double, so that a row alone has the same neighbors as among
-    others.
+    Cover and Hart (1967), by Euclidean distance in ``vector``. It keeps rows, so it is slower the more it keeps.
+    Stored as ONNX, which is also what answers; distances are in double, so that a row alone has the same neighbors as
+    among others.
     """
 
     forms: ClassVar[tuple[Form, ...]] = ("vector",)
@@ -114,8 +114,7 @@ class Nearest:
             Evidence(
                 16,
                 f"The first training row finds its neighbors at distances {near[0]:.3g} to {near[-1]:.3g}, whose "
-                f"answers "
-                f"are {', '.join(f'{t:g}' for t in target[:8])}; its own is {truth:g}.",
+                f"answers are {', '.join(f'{t:g}' for t in target[:8])}; its own is {truth:g}.",
                 {"distances": near.tolist(), "answer": answer.tolist()},
             ),
             Evidence(17, f"That answer costs the first row a loss of {miss:.4f}.", {"row": float(miss)}),

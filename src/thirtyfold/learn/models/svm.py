@@ -36,9 +36,9 @@ class Svm:
     """The border with the widest margin between classes, straight or curved, made into probabilities by Platt's
     sigmoid.
 
-    Squared hinge loss (Cortes and Vapnik 1995); a curved border is the RBF kernel over a fixed number of landmark rows,
-    so time stays bounded; probabilities are fitted on held-out folds (Platt 1999). Values: squared epsilon-insensitive
-    loss. Takes ``vector``. Stored as ONNX, which is also what answers.
+    Squared hinge loss (Cortes and Vapnik 1995); a curved border is the RBF kernel over a fixed number of landmark
+    rows, so time stays bounded; probabilities are fitted on held-out folds (Platt 1999). Values: squared
+    epsilon-insensitive loss. Takes ``vector``. Stored as ONNX, which is also what answers.
     """
 
     forms: ClassVar[tuple[Form, ...]] = ("vector",)

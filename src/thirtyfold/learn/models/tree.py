@@ -27,8 +27,7 @@ class Tree:
     """One tree of questions that a person can read: weaker than a forest, but each answer can be explained.
 
     Breiman et al. (1984). Takes ``levels``; missing values go the way that was better in training. Stored as ONNX,
-    which
-    is also what answers.
+    which is also what answers.
     """
 
     forms: ClassVar[tuple[Form, ...]] = ("levels",)

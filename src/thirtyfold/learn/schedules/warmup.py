@@ -8,9 +8,7 @@ __all__ = ["Warmup"]
 
 
 class Warmup:
-    """From nearly nothing to the whole rate over the first ``share`` of all steps, then constant (Goyal et al.
-    2017).
-    """
+    """From almost none to the whole rate over the first ``share`` of all steps, then constant (Goyal et al. 2017)."""
 
     def __init__(self, share: Annotated[float, Field(gt=0, le=1)] = 0.1) -> None:
         self.share = share
