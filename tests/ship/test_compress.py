@@ -96,7 +96,9 @@ def test_the_text_of_boosting_is_taken_apart_without_loss() -> None:
     again = type(package.model).load({"model.txt": text.write(), "model.json": package.files["model/model.json"]})
     matrix = package.encoder.encode(package.arrays(example().test.table))
     assert np.array_equal(again.predict(matrix), package.model.predict(matrix))
-    part = type(package.model).load({"model.txt": text.first(7).write(), "model.json": package.files["model/model.json"]})
+    part = type(package.model).load(
+        {"model.txt": text.first(7).write(), "model.json": package.files["model/model.json"]}
+    )
     own = package.model._booster.predict(matrix, num_iteration=7)
     assert np.array_equal(part.predict(matrix)[:, 1], own)
 

@@ -9,10 +9,10 @@ import onnxruntime
 import polars as pl
 import pytest
 
+from thirtyfold.core import tested as scores
 from thirtyfold.core.errors import SpecError
 from thirtyfold.core.package import Package
 from thirtyfold.core.spec import Spec
-from thirtyfold.core import tested as scores
 from thirtyfold.ship import export as stage
 from thirtyfold.ship.export import Export, Exported
 from thirtyfold.ship.formats.onnx import Onnx

@@ -69,7 +69,9 @@ class Compress:
             else {}
         )
 
-    def run(self, safe: Package, learning: Table, validation: Table, aim: Aim, goal: Goal, context: Context) -> Compressed:
+    def run(
+        self, safe: Package, learning: Table, validation: Table, aim: Aim, goal: Goal, context: Context
+    ) -> Compressed:
         if self.wanted is None or not self.compressors:
             return Compressed(safe, [not_applicable(28, "The Spec asks for no compression.")])
         variants = [Variant("as it is", safe, "nothing")]

@@ -73,7 +73,7 @@ class Export:
     def __init__(self, spec: Spec) -> None:
         self.formats: list[Choice] = list(spec.export)
         self.purpose = {"goal": spec.goal, "users": spec.users}
-        self.limits = dict(spec.limits)
+        self.limits: dict[str, float] = {**spec.limits}
 
     def run(
         self,

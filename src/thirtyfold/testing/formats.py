@@ -89,7 +89,8 @@ def example(model: str = "boosting", target: str = "classes", rows: int = 900) -
     goal = _goal(table, target)
     aim = _aim(goal, "bought")
     member: Any = Family("learn.models").find(word, "model")
-    encoder = _encoder(learning, goal, wanted or member.forms[0])
+    form: Any = wanted or member.forms[0]
+    encoder = _encoder(learning, goal, form)
     truth = {"classes": len(goal.task.classes)}
     parts = [encoder.encoded(Goal.arrays(t), target=goal.truth(t), **truth) for t in (learning, validation)]
     learned = member(**_few(word))

@@ -5,8 +5,8 @@ import onnx
 import pytest
 
 from thirtyfold.core.family import Family
-from thirtyfold.testing.formats import check_format, example
 from thirtyfold.ship.formats.onnx import Onnx
+from thirtyfold.testing.formats import check_format, example
 
 FORMATS = Family("ship.formats")
 

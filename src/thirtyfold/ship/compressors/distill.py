@@ -25,16 +25,16 @@ class Distill:
     support vectors; other models are small already.
     """
 
-    def __init__(
-        self, student: Choice = "boosting", rounds: Annotated[int, Field(ge=1, le=5000)] = 150
-    ) -> None:
+    def __init__(self, student: Choice = "boosting", rounds: Annotated[int, Field(ge=1, le=5000)] = 150) -> None:
         self.student, self.rounds = student, rounds
 
     def variants(self, package: Package, given: Given) -> list[Variant]:
         if package.manifest["model"] in _SMALL:
             return []
         family: Family[Model] = Family("learn.models")
-        choice: Choice = {"boosting": {"rounds": self.rounds, "patience": 0}} if self.student == "boosting" else self.student
+        choice: Choice = (
+            {"boosting": {"rounds": self.rounds, "patience": 0}} if self.student == "boosting" else self.student
+        )
         student = family.build(choice, "compress.search.distill.student")
         word = choice if isinstance(choice, str) else next(iter(choice))
         student.fit(_taught(given.learning, package.model.predict(given.learning.matrix)), None, given.context)

@@ -86,7 +86,10 @@ def _shortest(value: float) -> str:
     following = float(np.nextafter(low, np.float32(np.inf)))
     for digits in range(1, 10):
         shown = f"{value:.{digits}g}"
-        for candidate in (shown, f"{float(shown) + 10.0 ** (np.floor(np.log10(abs(value) or 1)) - digits + 1):.{digits}g}"):
+        for candidate in (
+            shown,
+            f"{float(shown) + 10.0 ** (np.floor(np.log10(abs(value) or 1)) - digits + 1):.{digits}g}",
+        ):
             if value <= float(candidate) < following:
                 return candidate
     return repr(value)

@@ -46,7 +46,7 @@ class Options:
     max_mb: float = 16.0
 
 
-class Refused(Exception):  # noqa: N818 - an answer, not an error of ours
+class Refused(Exception):
     """A request that is answered with a status of 400 and above."""
 
     def __init__(self, status: int, *faults: Fault) -> None:

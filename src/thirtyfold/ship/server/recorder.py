@@ -79,7 +79,7 @@ class Recorder:
                 self.traffic.put(db, [a for a, _ in answered], failed)
                 found = [self.traffic.put_feedback(db, f) for f, _ in feedback]
         except sqlite3.Error as error:
-            log.error("Traffic could not be written to %s: %s", self.traffic.path, error)  # noqa: TRY400
+            log.error("Traffic could not be written to %s: %s", self.traffic.path, error)
             self._keep(answered, failed)
             for _, done in feedback:
                 done.set_exception(error)

@@ -16,8 +16,8 @@ from thirtyfold.core.fieldtype import Array
 from thirtyfold.core.package import Package
 from thirtyfold.core.table import Column
 from thirtyfold.ship.formats.onnx.decision import decide
-from thirtyfold.ship.formats.onnx.graph import ML_OPSET, OPSET, Graph, Value
 from thirtyfold.ship.formats.onnx.formula import formula
+from thirtyfold.ship.formats.onnx.graph import ML_OPSET, OPSET, Graph, Value
 from thirtyfold.ship.formats.onnx.ops import add
 
 __all__ = ["Onnx"]
