@@ -201,3 +201,10 @@ def test_more_goes_on_from_what_was_learned() -> None:
         return float(-np.log(m.predict(new.matrix)[np.arange(len(new)), np.asarray(new.target)]).mean())
 
     assert loss(model) < loss(before)
+
+
+def test_no_time_left_ends_after_the_epoch() -> None:
+    plan = _plan(epochs=50)
+    curves = learn(_line(0.0, 0.0), plan, _rows([[1], [2]], [[1], [2]]), None, Alone(seconds=0.0))
+    assert len(curves.train) == 1
+    assert len(learn(_line(0.0, 0.0), plan, _rows([[1], [2]], [[1], [2]]), None, Alone(seconds=9.0)).train) == 50

@@ -246,6 +246,12 @@ def test_finetune_refuses_rows_of_another_kind(cancer: Case, diabetes: Case) -> 
         run(diabetes, spec(model="tree", finetune={"package": "x"}), previous=previous)
 
 
+def test_minutes_for_tuning_need_minutes_for_the_run() -> None:
+    with pytest.raises(SpecError, match=r"tune\.minutes"):
+        Tune(spec(tune={"minutes": 1}))
+    Tune(spec(tune={"minutes": 1}, minutes=2))
+
+
 def test_a_budget_in_minutes_is_kept(cancer: Case) -> None:
     class Clock(Alone):
         """A second passes with each look at the clock."""

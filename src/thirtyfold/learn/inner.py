@@ -9,10 +9,14 @@ __all__ = ["Inner", "steady"]
 
 
 class Inner:
-    """The same seed, threads and budget; names of checkpoints and progress begin with ``name``."""
+    """The same seed and threads; names of checkpoints and progress begin with ``name``.
 
-    def __init__(self, context: Context, name: str, seed: int | None = None) -> None:
-        self._context, self._name = context, name
+    ``reserve`` seconds of the budget are kept back for what comes later; with ``None`` the work may take its
+    time, because half of it would be worth nothing.
+    """
+
+    def __init__(self, context: Context, name: str, seed: int | None = None, reserve: float | None = None) -> None:
+        self._context, self._name, self._reserve = context, name, reserve
         self.seed = context.seed if seed is None else seed
         self.threads = context.threads
 
@@ -30,7 +34,8 @@ class Inner:
         self._context.progress(f"{self._name}: {text}", done, total)
 
     def remaining(self) -> float | None:
-        return self._context.remaining()
+        left = self._context.remaining()
+        return None if left is None or self._reserve is None else max(0.0, left - self._reserve)
 
     def look(self, seal: str, why: str) -> int:
         return self._context.look(seal, why)

@@ -132,7 +132,7 @@ class Curves:
 
 
 def learn(network: "nn.Module", plan: Plan, rows: Rows, check: Rows | None, context: Context) -> Curves:
-    """Train ``network`` in place; resumes from the checkpoint ``loop`` when there is one."""
+    """Train ``network`` in place; goes on from the checkpoint ``loop`` if there is one, stops when no time is left."""
     import torch
 
     stepper = plan.optimizer.over(list(network.parameters()))
@@ -159,6 +159,8 @@ def learn(network: "nn.Module", plan: Plan, rows: Rows, check: Rows | None, cont
         if not best or not curves.validation or curves.validation[-1] < min(curves.validation[:-1]):
             curves.best, best = epoch + 1, {n: v.detach().clone() for n, v in network.state_dict().items()}
         context.progress("epochs", epoch + 1, plan.epochs)
+        if context.remaining() == 0:
+            break
         since += per_epoch
         if since >= BETWEEN and epoch + 1 < plan.epochs:
             since = 0

@@ -64,21 +64,20 @@ class Train:
                 skipped.append(blueprint.word)
                 continue
             context.progress(f"training {blueprint.word}", at, len(blueprints))
-            done.append(_one(blueprint, f"{at}-{blueprint.word}", train, held, context))
+            inner = Inner(context, f"{at}-{blueprint.word}", None, (1 - SHARE) * (before or 0.0))
+            done.append(_one(blueprint, train, held, inner))
         return Trainings([d.trained for d in done], _evidence(done, skipped))
 
 
-def _one(
-    blueprint: Candidate, name: str, train: dict[str, Encoded], held: dict[str, Encoded], context: Context
-) -> _Done:
-    kept = context.checkpoint.load(name)
+def _one(blueprint: Candidate, train: dict[str, Encoded], held: dict[str, Encoded], context: Context) -> _Done:
+    kept = context.checkpoint.load("done")
     if kept is not None:
         found: _Done = unpack(kept, _Done)
         return found
     model = build(blueprint)
-    model.fit(train[blueprint.form], held[blueprint.form], Inner(context, name))
+    model.fit(train[blueprint.form], held[blueprint.form], context)
     done = _Done(Trained.of(blueprint, model), list(model.story()))
-    context.checkpoint.save(name, pack(done))
+    context.checkpoint.save("done", pack(done))
     return done
 
 

@@ -88,7 +88,8 @@ class Hunt:
             left = self.context.remaining()
             if until is not None and left is not None and left - longest < until:
                 break
-            entry = self._trial(trial, base[_turn(trial, len(base))], pool, many if self.budget.trials else None)
+            turn = base[_turn(trial, len(base))]
+            entry = self._trial(trial, turn, pool, (many if self.budget.trials else None, until))
             if entry is None:
                 break
             pool.append(entry)
@@ -99,8 +100,6 @@ class Hunt:
     def _until(self, left: float | None) -> float | None:
         """How many seconds must be left when the search ends; None where no time was set."""
         if left is None:
-            if self.budget.minutes is not None and not self.budget.trials:
-                raise SpecError(Fault("tune.minutes", "needs a budget for the whole run beside it: set 'minutes'."))
             return None
         if self.budget.minutes is not None:
             return max(KEEP_BACK / 4 * left, left - self.budget.minutes * 60)
@@ -141,9 +140,13 @@ class Hunt:
         return {n: _dial(values, own.get(n)) for n, values in self.wanted.items()}
 
     def _trial(
-        self, trial: int, base: tuple[Candidate, dict[str, Dial]], pool: list[Entry], many: int | None
+        self,
+        trial: int,
+        base: tuple[Candidate, dict[str, Dial]],
+        pool: list[Entry],
+        limit: tuple[int | None, float | None],
     ) -> Entry | None:
-        candidate, space = base
+        (candidate, space), (many, until) = base, limit
         past = [e for e in pool if e.state != "candidate" and e.trained.candidate.word == candidate.word]
         name = f"trial-{trial}"
         kept = self.context.checkpoint.load(name)
@@ -160,25 +163,25 @@ class Hunt:
             return None
         told = f"trial {trial + 1}" + (f" of {many}" if many else "")
         self.context.progress(f"{told}: {candidate.word}", trial if many else None, many)
-        entry = self._fit(written_candidate(candidate, settings), settings, past, name)
+        # A seed of its own, so that blending trials also averages over seeds.
+        inner = Inner(self.context, name, self.context.seed + 1 + trial, until)
+        entry = self._fit(written_candidate(candidate, settings), settings, past, inner)
         self.context.checkpoint.save(
             name, pack(_Kept(entry.trained, entry.raw, entry.value, entry.state, entry.settings, entry.rung))
         )
         return entry
 
-    def _fit(self, candidate: Candidate, settings: dict[str, Any], past: list[Entry], name: str) -> Entry:
+    def _fit(self, candidate: Candidate, settings: dict[str, Any], past: list[Entry], inner: Inner) -> Entry:
         """On a quarter of the rows first where there are many; on all only if that is not hopeless."""
-        # A seed of its own, so that blending trials also averages over seeds.
-        seed = self.context.seed + 1 + int(name.rpartition("-")[2])
         rows, rung = len(self.bench.train_rows[candidate.form]), None
         if rows >= RUNG_ROWS:
             which = np.random.default_rng(self.context.seed).choice(rows, int(rows * RUNG), replace=False)
-            model = self.bench.fit(candidate, Inner(self.context, f"{name}-rung", seed), np.sort(which))
+            model = self.bench.fit(candidate, Inner(inner, "rung", None, 0.0), np.sort(which))
             raw = self.bench.answers(candidate, model)
             rung = self.bench.value(raw)
             if hopeless(rung, [e.rung for e in past if e.rung is not None]):
                 return Entry(Trained.of(candidate, model), raw, rung, "pruned", None, settings, rung)
-        model = self.bench.fit(candidate, Inner(self.context, name, seed))
+        model = self.bench.fit(candidate, inner)
         trained = Trained.of(candidate, model)
         raw = self.bench.answers(candidate, trained.model)
         return Entry(trained, raw, self.bench.value(raw), "done", None, settings, rung)

@@ -51,6 +51,8 @@ class Tune:
         self.budget = Budget(tune.trials, tune.minutes)
         self.wanted, self.refit, self.threshold = tune.options, tune.refit, tune.threshold
         self.costs = dict(tune.threshold) if isinstance(tune.threshold, dict) else None
+        if tune.minutes is not None and not tune.trials and spec.minutes is None:
+            raise SpecError(Fault("tune.minutes", "needs a budget for the whole run beside it: set 'minutes' as well."))
         unknown = sorted((self.costs or {}).keys() - {"false_negative", "false_positive"})
         if unknown:
             allowed = "false_negative, false_positive"

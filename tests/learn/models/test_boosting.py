@@ -1,5 +1,6 @@
 """Boosting: the same answers from LightGBM's text, ours and ONNX for every float32 row; one text on any threads."""
 
+from pathlib import Path
 from typing import Any
 
 import lightgbm
@@ -139,3 +140,53 @@ def test_measures_switched_off_fit_closer_to_the_training_rows() -> None:
     off.fit(train, held, Alone())
     assert _loss(off, train) < _loss(on, train)
     assert _loss(off, held) > _loss(on, held)
+
+
+def _adult(folder: Path) -> tuple[np.ndarray[Any, Any], np.ndarray[Any, Any], tuple[int, ...]]:
+    """Both files of adult as codes and numbers, "?" as missing."""
+    lines = [
+        [v.strip() for v in line.rstrip(".\n").split(",")]
+        for name in ("adult-train.csv", "adult-test.csv")
+        for line in next(folder.rglob(name)).read_text().splitlines()
+        if line.strip()
+    ]
+    columns = list(zip(*lines, strict=True))
+    matrix, counts = [], []
+    for values in columns[:-1]:
+        number = values[0].lstrip("-").isdigit()
+        known = [] if number else sorted(set(values) - {"?"})
+        place: dict[str, float] = {v: float(i) for i, v in enumerate(known)}
+        matrix.append([float(v) if number else place.get(v, np.nan) for v in values])
+        counts.append(len(known))
+    target = np.array([v == ">50K" for v in columns[-1]]).astype(np.int64)
+    return np.array(matrix, dtype=np.float32).T, target, tuple(counts)
+
+
+@pytest.mark.slow
+def test_adult_is_at_least_as_good_as_plain_lightgbm(mirror: Path) -> None:
+    """Three splits, 85% to learn from (15% find the rounds, then all are fitted again), against LightGBM as it is."""
+    from sklearn.metrics import roc_auc_score
+
+    x, y, categories = _adult(mirror)
+    assert len(y) == 48_842
+    names = tuple(map(str, range(14)))
+
+    def rows(which: np.ndarray[Any, Any]) -> Encoded:
+        return Encoded(x[which], names, categories, y[which], None, 2)
+
+    codes = [i for i, n in enumerate(categories) if n]
+    for seed in range(3):
+        order = np.random.default_rng(seed).permutation(len(y))
+        train, held, test = np.split(order, [int(0.7 * len(y)), int(0.85 * len(y))])
+        first = Boosting()
+        first.fit(rows(train), rows(held), Alone())
+        both = np.concatenate([train, held])
+        model = Boosting(**{**first.options, **first.refit()})
+        model.fit(rows(both), None, Alone())
+        plain = lightgbm.LGBMClassifier(verbose=-1, n_jobs=1).fit(x[both], y[both], categorical_feature=codes)
+        ours = roc_auc_score(y[test], model.predict(x[test])[:, 1])
+        theirs = roc_auc_score(y[test], plain.booster_.predict(x[test]))
+        assert ours > theirs, f"split {seed}: {ours:.5f} against {theirs:.5f}"
+        session = onnxruntime.InferenceSession(model.onnx())
+        raw = session.run(["raw"], {"features": x[:12_000]})[0]
+        assert np.abs(raw - model.predict(x[:12_000])).max() < 1e-5

@@ -80,7 +80,7 @@ class Ensemble:
         for at, member in enumerate(self.members):
             held = None if validation is None else self._part(at, validation)
             getattr(member, verb)(
-                self._part(at, train), held, Inner(context, f"{at}-{self.words[at]}", context.seed + at)
+                self._part(at, train), held, Inner(context, f"{at}-{self.words[at]}", context.seed + at, 0.0)
             )
 
     def predict(self, matrix: Array) -> Array:
