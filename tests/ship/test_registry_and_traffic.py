@@ -57,11 +57,11 @@ def test_a_version_that_was_altered_is_neither_promoted_nor_opened(tmp_path: Pat
     (folder / "task.json").write_text(json.dumps({**state, "task": "regression"}))
     champion = registry.champion()
     assert champion is not None
-    with pytest.raises(PackageError, match="task.json was altered"):
+    with pytest.raises(PackageError, match=r"task\.json was altered"):
         champion.open()
     registry.add(second)
     registry.promote("2")
-    with pytest.raises(PackageError, match="task.json was altered"):
+    with pytest.raises(PackageError, match=r"task\.json was altered"):
         registry.rollback()
     now = registry.champion()
     assert now is not None and now.hash == second.hash

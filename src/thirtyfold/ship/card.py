@@ -59,7 +59,7 @@ def card(
         "## Where not to trust it",
         _bullets([*_bounds(package, result), *notes]),
         "## How to use it",
-        _usage(package, example),
+        _usage(example),
     ]
     return ("\n\n".join(p for p in parts if p) + "\n").encode()
 
@@ -114,7 +114,7 @@ def _bounds(package: Package, result: Tested) -> list[str]:
     return told
 
 
-def _usage(package: Package, example: Mapping[str, Any]) -> str:
+def _usage(example: Mapping[str, Any]) -> str:
     row = json.dumps(example, ensure_ascii=False)
     shown = row.replace("'", "'\\''")
     return "\n".join(
@@ -130,8 +130,8 @@ def _usage(package: Package, example: Mapping[str, Any]) -> str:
             f"thirtyfold.load({'PACKAGE'!r}).predict_rows([{dict(example)!r}])",
             "```",
             "",
-            "`exports/model.onnx` runs in ONNX Runtime alone: numbers as float64 (missing is NaN), moments as seconds since",
-            'the start of 1970 (UTC), text as strings (missing is ""), each of shape [rows, 1].',
+            "`exports/model.onnx` runs in ONNX Runtime alone: numbers as float64 (missing is NaN), moments as seconds",
+            'since the start of 1970 (UTC), text as strings (missing is ""), each of shape [rows, 1].',
         ]
     )
 

@@ -22,7 +22,7 @@ from thirtyfold.ship.replay import json_rows
 __all__ = ["Compress", "Compressed", "Compressor"]
 
 UNASKED = 0.02
-"""Where no size or latency is asked for, only this share of ``lose_at_most`` may be lost: smaller is then just a gift."""
+"""Where no size or latency is asked for, only this share of ``lose_at_most`` may be lost: smaller is then a gift."""
 MOST = 20_000
 """Validation rows that variants are compared on."""
 
@@ -174,7 +174,8 @@ def _evidence(
     if best is None:
         why = (
             f"None of {len(table)} variants meets what is asked ({asked}). The nearest is '{nearest.variant.name}': "
-            f"{nearest.size / 1e6:.3f} MB, {nearest.latency:.2f} ms, {aim.metric} {nearest.score:.4f}. It stays as it is."
+            f"{nearest.size / 1e6:.3f} MB, {nearest.latency:.2f} ms, {aim.metric} {nearest.score:.4f}. "
+            "It stays as it is."
         )
     elif best.variant.package.hash != chosen.hash or best is first:
         why = f"Of {len(table)} variants none is smaller and meets what is asked ({asked}); it stays as it is."
@@ -182,7 +183,8 @@ def _evidence(
         why = (
             f"'{best.variant.name}' is the smallest of {len(table)} variants that meets what is asked ({asked}): "
             f"{first.size / 1e6:.3f} to {best.size / 1e6:.3f} MB, {first.latency:.2f} to {best.latency:.2f} ms a row, "
-            f"{aim.metric} {first.score:.5f} to {best.score:.5f} on validation rows, {best.changed:.2%} of answers changed."
+            f"{aim.metric} {first.score:.5f} to {best.score:.5f} on validation rows, {best.changed:.2%} of answers "
+            "changed."
         )
     rows = tuple(
         (

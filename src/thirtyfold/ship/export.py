@@ -73,7 +73,7 @@ class Export:
     def __init__(self, spec: Spec) -> None:
         self.formats: list[Choice] = list(spec.export)
         self.purpose = {"goal": spec.goal, "users": spec.users}
-        self.limits: dict[str, float] = {**spec.limits}
+        self.limits: dict[str, float] = {str(name): limit for name, limit in spec.limits.items()}
 
     def run(
         self,
@@ -116,7 +116,7 @@ class Export:
 
 
 def _rows(package: Package, collected: Table, test: Sealed) -> _Rows:
-    """The test rows as they were collected, but those that the door refuses (they were cleaned to missing in training)."""
+    """The test rows as collected, but those that the door refuses (in training they were cleaned to missing)."""
     numbers = test.table.rows
     if len(numbers) > MOST:
         numbers = numbers[np.linspace(0, len(numbers) - 1, MOST).astype(np.int64)]
@@ -177,8 +177,8 @@ def _notes(outcomes: Sequence[Outcome]) -> list[str]:
         rescued = outcome.numbers.get("spellings_only_the_door_knows", 0)
         if rescued:
             notes.append(
-                f"In `{outcome.way}` a spelling must be one that cleaning saw: {rescued:,} cells of the test rows were read "
-                "by likeness of case, accents or punctuation, which only the Package and its server do."
+                f"In `{outcome.way}` a spelling must be one that cleaning saw: {rescued:,} cells of the test rows were "
+                "read by likeness of case, accents or punctuation, which only the Package and its server do."
             )
     return notes
 

@@ -1,4 +1,4 @@
-"""Lighter: what compressors are given and give, and the two ways in which trees are stored, taken apart and put together."""
+"""Lighter: what compressors are given and give, and the two ways in which trees are stored, taken apart."""
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
@@ -67,7 +67,7 @@ class Text(NamedTuple):
 
 
 class Forest:
-    """The TreeEnsembleRegressor of an ONNX graph as arrays, one entry a node; ``leaves`` (nodes, targets) are its values."""
+    """The TreeEnsembleRegressor of an ONNX graph as arrays, one entry a node; ``leaves`` is (nodes, targets)."""
 
     def __init__(self, model: Any, node: Any) -> None:
         self.model, self.node = model, node

@@ -87,8 +87,8 @@ def _border(package: Package, raw: Array, columns: Mapping[str, Array], found: p
 def as_written(package: Package, frame: pl.DataFrame, columns: Mapping[str, Array]) -> tuple[dict[str, Array], int]:
     """Typed columns with text as it was written, so that a graph must apply markers and spellings itself.
 
-    Also returns in how many cells the door knew a spelling that no table holds (by case, accents, punctuation); there the
-    door's own reading is taken, because a graph cannot do that.
+    Also returns in how many cells the door knew a spelling that no table holds (by case, accents, punctuation); there
+    the door's own reading is taken, because a graph cannot do that.
     """
     plain = tuple(replace(c, spellings={}, markers=()) for c in package.columns if typed(c).dtype == "text")
     out, rescued = dict(columns), 0

@@ -1,4 +1,4 @@
-"""Checks that every export format passes, ours and a stranger's: ``check_format(Class)``; and a whole example to ship."""
+"""Checks that every export format passes, ours and a stranger's, and a whole example to ship."""
 
 from dataclasses import dataclass
 from functools import cache
@@ -49,7 +49,7 @@ class Example:
 
 
 def raw_frame(rows: int = 900, seed: int = 5, target: str = "classes") -> pl.DataFrame:
-    """Raw text as it stands in a file: markers, other spellings, empty cells. ``target`` is ``classes`` or ``value``."""
+    """Raw text as in a file: markers, other spellings, empty cells. ``target`` is ``classes`` or ``value``."""
     rng = np.random.default_rng(seed)
     age, income = rng.integers(18, 80, rows), np.round(np.exp(rng.normal(10, 0.7, rows)), 2)
     city = rng.choice(["Johannesburg", "JHB", "johannesburg", "Durban", "Cape Town", "?"], rows)
@@ -152,7 +152,7 @@ def unusual_rows() -> list[dict[str, Any]]:
 
 
 def check_format(member: Any, *, models: tuple[str, ...] = ("boosting",), tolerance: float = 1e-5) -> None:
-    """Export examples and compare: the same answers as in Python on test rows and unusual rows, the same bytes again."""
+    """Export examples: the same answers as in Python on test rows and unusual rows, the same bytes again."""
     for target in ("classes", "value"):
         for model in models:
             given = example(model, target)

@@ -56,7 +56,7 @@ class Live:
         return slice(end - rows, end) if end >= rows else None
 
     def columns(self, package: Package, part: slice) -> dict[str, Array]:
-        """Typed input columns of some predictions. Rows were read once when they were answered, so they can be again."""
+        """Typed input columns of some predictions: rows that were read when they were answered can be read again."""
         if self.typed is not None:
             return {n: x[part] for n, x in self.typed.items()}
         return package.door.rows([json.loads(r) for r in self.predictions["row"][part].to_list()])
@@ -100,7 +100,7 @@ def _number(value: Any) -> float:
 
 @dataclass(frozen=True)
 class News:
-    """What a trigger looks at: what the monitors said, how many new true answers there are, and how much time went by."""
+    """What a trigger looks at: what the monitors said, how many new true answers there are, and the time."""
 
     verdicts: Sequence[Verdict]
     labels: int

@@ -65,10 +65,11 @@ class Retrain:
         said = {w: (t.fires(quiet), t.fires(loud)) for w, t in self.triggers.items()}
         rows = tuple((w, *("fires" if a[0] else "still" for a in pair)) for w, pair in said.items())
         works = all(not a[0] and b[0] for a, b in said.values())
+        tried = "each keeps still on a quiet day and fires on alarm" if works else "not all keep still on a quiet day"
         back = "it is rolled back when the live numbers fall" if self.rollback else "it is not rolled back by itself"
         why = (
             f"{len(said)} triggers are set ({', '.join(said) or 'none'}); "
-            f"{'each keeps still on a quiet day and fires on alarm' if works else 'not all keep still on a quiet day'}. "
+            f"{tried}. "
             f"A challenger is promoted only when it beats the champion on the same rows with {self.confidence:.0%} "
             f"confidence, and {back}."
         )
@@ -130,7 +131,7 @@ def _answers(package: Package, rows: Table, truth: Array) -> _Answers:
 
 
 def _paired(name: str, first: _Answers, second: _Answers, aim: Aim, confidence: float, about: str) -> Verdict:
-    """``first`` against ``second``; both on the same rows, in order. Labels that one does not know are left out of both."""
+    """``first`` against ``second`` on the same rows, in order. Labels that one does not know count for none."""
     known = _known(first.truth) & _known(second.truth)
     one, two = (_Answers(*(x[known] for x in a)) for a in (first, second))
     rows = len(one.truth)

@@ -14,10 +14,11 @@ __all__ = ["Prune"]
 
 
 class Prune:
-    """Keeps each of the shares ``keep`` of the trees (the first ones, as they were grown) or of a network's hidden units.
+    """Keeps each of the shares ``keep`` of the trees (the first, as they were grown) or of a network's hidden units.
 
-    Units go whole, those first whose answers move the output least on the training rows (Molchanov et al. 2017), and what
-    they gave on average is added to the offsets behind them. A linear model or a single tree has nothing to take out.
+    Units go whole, those first whose answers move the output least on the training rows (Molchanov et al. 2017), and
+    what they gave on average is added to the offsets behind them. A linear model or a single tree has nothing to take
+    out.
     """
 
     def __init__(self, keep: Annotated[tuple[float, ...], Field(min_length=1)] = (0.75, 0.5, 0.25)) -> None:

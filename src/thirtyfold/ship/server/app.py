@@ -1,4 +1,4 @@
-"""App: the HTTP face of one Package. Every request that is accepted is answered, every feedback that is accepted is kept."""
+"""App: the HTTP face of one Package. What is accepted is answered, and feedback that is accepted is kept."""
 
 import asyncio
 import hmac
@@ -57,7 +57,7 @@ class Refused(Exception):
 def create_app(
     source: Package | str | Path, traffic: Traffic, options: Options | None = None, pages: Router | None = None
 ) -> Any:
-    """The FastAPI application. ``source`` is a Package, its folder, or a registry's ``champion.json``, which is followed.
+    """The FastAPI application. ``source`` is a Package, its folder, or a ``champion.json``, which is followed.
 
     ``pages`` are mounted at "/" for what is to be looked at; ``app.state.server`` is the Server, for their sake.
     """
@@ -192,7 +192,7 @@ class Server:
         start = time.perf_counter()
         self._known(request)
         body = _loads(await self._body(request))
-        served, answers, name = await self._answer(inference.rows_of(body, self.served.package), start)
+        served, answers, name = await self._answer(inference.rows_of(body), start)
         package = served.package
         tensors = inference.outputs(answers, package)
         given = {"id": str(body["id"])} if body.get("id") else {"id": name}

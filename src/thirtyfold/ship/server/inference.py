@@ -30,7 +30,7 @@ def _datatype(schema: Mapping[str, Any]) -> str:
     return {"number": "FP64", "boolean": "BOOL"}.get(str(schema.get("type")), "BYTES")
 
 
-def rows_of(body: Any, package: Package) -> list[dict[str, Any]]:
+def rows_of(body: Any) -> list[dict[str, Any]]:
     """The rows that a request's tensors hold; raises DataError that names every wrong tensor."""
     inputs = body.get("inputs") if isinstance(body, dict) else None
     if not isinstance(inputs, list) or not inputs or not all(isinstance(t, dict) for t in inputs):

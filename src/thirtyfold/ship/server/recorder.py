@@ -1,4 +1,4 @@
-"""Recorder: writes traffic to disk behind the requests' back, in batches; a feedback is on disk before it is answered."""
+"""Recorder: writes traffic to disk in batches behind the requests; feedback is on disk before it is answered."""
 
 import logging
 import sqlite3
@@ -20,8 +20,8 @@ _Arrays = Mapping[str, Array]
 class Recorder:
     """One thread that owns all writing. ``seen`` is called there with the typed columns of answered rows.
 
-    Predictions are on disk within ``wait`` seconds and at ``close``. While the disk refuses, up to ``hold`` requests are
-    kept in memory and tried again; ``dropped`` counts what was lost after that.
+    Predictions are on disk within ``wait`` seconds and at ``close``. While the disk refuses, up to ``hold`` requests
+    are kept in memory and tried again; ``dropped`` counts what was lost after that.
     """
 
     def __init__(

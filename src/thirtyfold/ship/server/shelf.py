@@ -64,7 +64,7 @@ class Shelf:
         self, source: Package | str | Path, changed: Callable[[Served | None], None] | None = None, every: float = 0.5
     ) -> None:
         self.source, self.every = source, every
-        self._changed = changed or (lambda served: None)
+        self._changed = changed or (lambda _: None)
         self._mark = self._stamp()
         self.current = Served(self._read())
         self._stop = threading.Event()

@@ -42,7 +42,7 @@ Predictions, feedback and latency are kept in the volume /data.
 
 
 class Container:
-    """Writes a Dockerfile with the Package beside it to ``path`` (by default ``deployed/NAME-container`` in our folder)."""
+    """Writes a Dockerfile with the Package beside it to ``path`` (by default ``deployed/NAME-container``)."""
 
     def __init__(
         self,

@@ -11,7 +11,7 @@ __all__ = ["Folder"]
 
 
 class Folder:
-    """Copies the Package, whole or not at all, to ``path`` (by default ``deployed/NAME`` in Thirtyfold's own folder)."""
+    """Copies the Package, whole or not at all, to ``path`` (by default ``deployed/NAME`` in ``.thirtyfold``)."""
 
     def __init__(self, path: str | None = None) -> None:
         self.path = path

@@ -59,14 +59,14 @@ class Accuracy:
         limit = state["low"] if state["greater"] else state["high"]
         fell = high < limit if state["greater"] else low > limit
         why = (
-            f"{state['metric']} is {value:.4g} ({low:.4g} to {high:.4g}) on {len(truth):,} answered rows whose truth came "
-            f"later; the test gave {state['low']:.4g} to {state['high']:.4g}."
+            f"{state['metric']} is {value:.4g} ({low:.4g} to {high:.4g}) on {len(truth):,} answered rows whose truth "
+            f"came later; the test gave {state['low']:.4g} to {state['high']:.4g}."
         )
         return [Verdict("accuracy", not fell, why, value, limit, package.hash, numbers)]
 
 
 def _interval(metric: Metric, truth: Any, raw: Any, decided: Any) -> tuple[float, float]:
-    """95 %: the standard error by drawing rows with replacement, which needs few draws (Efron and Tibshirani 1993, 6)."""
+    """95 %: the standard error by drawing rows, which needs few draws (Efron and Tibshirani 1993, chapter 6)."""
     rng = np.random.default_rng(0)
     drawn = []
     for _ in range(ROUNDS):

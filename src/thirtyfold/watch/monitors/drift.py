@@ -137,8 +137,8 @@ def _divergence(reference: ColumnProfile, live: ColumnProfile, rows: int) -> flo
 def _limit(profile: ColumnProfile, rows: int, level: float, seed: int) -> float:
     """The divergence that two samples of the same source exceed with this probability.
 
-    The far tail is read off a gamma distribution with the drawn mean and variance: the divergence is about a weighted sum
-    of chi-squares, and so few draws would not reach that far.
+    The far tail is read off a gamma distribution with the drawn mean and variance: the divergence is about a weighted
+    sum of chi-squares, and so few draws would not reach that far.
     """
     from scipy.stats import gamma
 

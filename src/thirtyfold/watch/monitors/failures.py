@@ -15,7 +15,7 @@ __all__ = ["Failures"]
 class Failures:
     """The share of requests that failed by our fault (status 500 and above), and that were refused (400 to 499).
 
-    Looks at the last ``hours``. An alarm is raised when the whole interval of a share (Wilson, 99 %) lies above its limit.
+    Looks at the last ``hours``. Alarms when the whole interval of a share (Wilson, 99 %) is above the limit.
     """
 
     def __init__(

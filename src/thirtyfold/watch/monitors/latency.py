@@ -38,6 +38,9 @@ class Latency:
         below = int(np.floor(len(took) * 0.95 - 1.96 * np.sqrt(len(took) * 0.95 * 0.05)))
         low = float(took[max(0, below)])
         limit = float(state["limit"])
-        why = f"Of the last {self.rows:,} answers half took up to {p50:.3g} ms, 95 % up to {p95:.3g} ms; {limit:g} are allowed."
+        why = (
+            f"Of the last {self.rows:,} answers half took up to {p50:.3g} ms, 95 % up to {p95:.3g} ms; "
+            f"{limit:g} are allowed."
+        )
         numbers = {"p50": p50, "p95": p95, "p99": p99, "p95_at_least": low}
         return [Verdict("latency", low <= limit, why, p95, limit, package.hash, numbers)]

@@ -1,7 +1,7 @@
 """One ONNX graph that holds everything: spellings, features, model and decision; typed values in, answers out.
 
 Inputs, shape [rows, 1]: numbers and moments (seconds since 1970, UTC) as float64 with NaN for missing; text with "" for
-missing. Outputs: ``probabilities`` and ``label`` (and ``unsure``) for a classification, ``prediction`` for a regression.
+missing. Outputs: ``probabilities`` and ``label`` (and ``unsure``) for classification, ``prediction`` for regression.
 """
 
 from collections.abc import Mapping

@@ -25,7 +25,7 @@ def add(g: Graph, op: t.Transform, x: Value) -> Value:
     return Value(_nodes(g, op, x), "number")
 
 
-def _nodes(g: Graph, op: t.Transform, x: Value) -> str:
+def _nodes(g: Graph, op: t.Transform, x: Value) -> str:  # noqa: PLR0911 - one answer an op
     c, name = g.constant, x.name
     match op:
         case t.Fill():
@@ -57,6 +57,7 @@ def _nodes(g: Graph, op: t.Transform, x: Value) -> str:
 
 
 def is_missing(g: Graph, x: Value) -> str:
+    """1.0 where a number is NaN or a text is "", else 0.0."""
     return g.same(x.name, "") if x.kind == "text" else g.number(g.op("IsNaN", x.name))
 
 
@@ -148,7 +149,7 @@ def _sum(g: Graph, *terms: tuple[float, str]) -> str:
 
 
 def _civil(g: Graph, days: str) -> tuple[str, str, str]:
-    """Days since 1970 to year, month, day (H. Hinnant, chrono-compatible low-level date algorithms, civil_from_days)."""
+    """Days since 1970 to year, month, day (H. Hinnant, chrono-compatible low-level date algorithms)."""
     c = g.constant
     z = g.op("Add", days, c(719468.0))
     era = _quotient(g, z, 146097.0)
