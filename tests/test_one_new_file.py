@@ -75,7 +75,7 @@ class Stump(_Tree):
 
     tasks = ("classification", "regression", "pairs")
 
-    def __init__(self, leaf: int = 5, depth: int = 3, prune: float = 0.0, *, balance: bool = False):
+    def __init__(self, leaf: int = 5, depth: int | None = 3, prune: float = 0.0, *, balance: bool = False):
         super().__init__(leaf, depth, prune, balance=balance)
 ''',
     "learn/optimizers/plain.py": '''
@@ -173,7 +173,7 @@ def run(source: Path, spec: Path, home: Path) -> dict:
         capture_output=True, text=True, check=False,
         env={**os.environ, "PYTHONPATH": str(source), "THIRTYFOLD_HOME": str(home), "PYTHONDONTWRITEBYTECODE": "1"},
     )  # fmt: skip
-    assert done.returncode == 0, done.stderr
+    assert done.returncode in (0, 3), done.stderr
     return dict(json.loads(done.stdout))
 
 
@@ -215,4 +215,4 @@ def test_a_new_optimizer_in_the_one_loop(source, data, tmp_path):
     model = "{mlp: {optimizer: {plain: {rate: 0.05}}, epochs: 3}}"
     spec.write_text(f"name: o\ntarget: bought\ncollect: {data}\nmodel: {model}\nsafety: []\ncompress: null\n")
     summary = run(source, spec, tmp_path / "home")
-    assert "0.05" in json.dumps(summary["steps"][18])
+    assert '"optimizer": "plain"' in json.dumps(summary["steps"][18])

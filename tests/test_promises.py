@@ -95,7 +95,9 @@ def test_a_changed_spec_redoes_only_what_depends_on_the_change(tmp_path):
     assert not any(statuses(home).values())
     finish(start(small(tmp_path, "tree"), home))
     again = statuses(home)
-    assert all(again.values()), again
+    assert {stage for stage, reused in again.items() if not reused} <= {"deploy"}, (
+        "what was deployed is looked at again"
+    )
     finish(start(small(tmp_path, "tree", "safety: [robustness]\n"), home))
     changed = statuses(home)
     redone = {stage for stage, reused in changed.items() if not reused}

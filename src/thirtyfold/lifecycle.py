@@ -49,6 +49,7 @@ def run_spec(
         home,
         frame=frame,
         champion=champion.open() if champion else None,
+        champion_run=home.runs / champion.run if champion and champion.run else None,
         previous=previous,
         until=until,
         listener=listener,

@@ -107,6 +107,11 @@ class _Work:
             return None
         return max(0.0, self.spec.minutes * 60 - (time.monotonic() - self.started))
 
+    def give(self, name: str, value: Any) -> None:
+        """Something from outside, named by its content."""
+        files = pack(value)
+        self.gifts[name], self.values[name] = (files, Any, digest(files)), value
+
     def value(self, name: str) -> Any:
         """A gift as the type it was declared to be; always read back from its stored form, so that a run that was
         interrupted and one that was not go on from the very same values.
@@ -126,11 +131,15 @@ def execute(
     *,
     frame: Any = None,
     champion: Package | None = None,
+    champion_run: Path | None = None,
     previous: Package | None = None,
     until: str | None = None,
     listener: Listener | None = None,
 ) -> Outcome:
     """Do the whole lifecycle, or up to and including the stage ``until``.
+
+    A champion that this very Spec made of this very data (``champion_run`` tells) is not compared with itself: done
+    again, such a run looks at no test row again.
 
     Raises SpecError for a fault of the Spec before anything runs. Whatever goes wrong later is in the Outcome, with all
     that was done kept: the same call goes on from there.
@@ -144,14 +153,12 @@ def execute(
     work.record.add("run_started", name=spec.name, spec=spec.digest(), time=time.time(), until=until)
     (folder / "spec.yaml").write_text(filled(spec).to_yaml(), encoding="utf-8")
     for name, value in zip(GIVEN, (frame, champion, previous), strict=True):
-        files = pack(value)
-        work.gifts[name] = (files, Any, digest(files))
-        work.values[name] = value
-    error = _stages(work, stages, until)
+        work.give(name, value)
+    error = _stages(work, stages, until, champion_run)
     return _end(work, error)
 
 
-def _stages(work: _Work, stages: list[Planned], until: str | None) -> ThirtyfoldError | None:
+def _stages(work: _Work, stages: list[Planned], until: str | None, champion_run: Path | None) -> ThirtyfoldError | None:
     refused = ""
     with _surroundings(work):
         for stage in stages:
@@ -160,6 +167,8 @@ def _stages(work: _Work, stages: list[Planned], until: str | None) -> Thirtyfold
                 continue
             try:
                 evidence = _stage(work, stage)
+                if stage.name == "collect" and _made_by(champion_run, work):
+                    work.give("champion", None)
             except ThirtyfoldError as error:
                 _failed(work, stage, error)
                 return error
@@ -176,6 +185,14 @@ def _stages(work: _Work, stages: list[Planned], until: str | None) -> Thirtyfold
             if stage.name == until:
                 break
     return None
+
+
+def _made_by(run: Path | None, work: _Work) -> bool:
+    """Whether an earlier run had the same Spec and collected the same data."""
+    events = list(Record(run / "record.jsonl")) if run is not None else []
+    same = any(e["event"] == "run_started" and e["spec"] == work.spec.digest() for e in events)
+    collected = work.gifts["collected"][2]
+    return same and any(e["event"] == "stage_done" and e["gifts"].get("collected") == collected for e in events)
 
 
 def _failed(work: _Work, stage: Planned, error: ThirtyfoldError) -> None:

@@ -3,6 +3,7 @@
 import difflib
 from typing import Any, ClassVar, NamedTuple
 
+import numpy as np
 import polars as pl
 
 from thirtyfold.core.aim import Aim
@@ -81,7 +82,8 @@ class Define:
             faults.append(Fault(self.target, f"the target is always {known[0]!r}; there is nothing to learn."))
         if faults:
             raise DataError(faults)
-        if task != "classification":
+        kind: Any = TASKS.find(task)
+        if not kind().fit(known).classes:
             return {"mean": _float(known.mean()), "std": _float(known.std()), "low": _float(known.min())}
         counts = {str(v): int(n) for v, n in known.value_counts(sort=True).iter_rows()}
         if len(counts) > max(50, rows // 10):
@@ -119,7 +121,7 @@ class Define:
 
     @staticmethod
     def _usual(task: str, facts: dict[str, Any]) -> str:
-        if task == "classification":
+        if "classes" in facts:
             return "average_precision" if len(facts["classes"]) == 2 and facts["rarest_share"] < 0.05 else "roc_auc"
         first: Any = TASKS.find(task)
         return str(first.metrics[0])
@@ -191,7 +193,6 @@ def _picture(target: pl.Series, facts: dict[str, Any]) -> Picture:
     if not high > low:
         high = low + 1.0
     edges = [low + (high - low) * i / 30 for i in range(31)]
-    cut = known.cut(edges[1:-1], labels=[str(i) for i in range(30)]).cast(pl.String).value_counts()
-    counts = {str(v): int(n) for v, n in cut.iter_rows()}
+    counts, _ = np.histogram(known.to_numpy(), edges)
     note = f"Mean {number(facts['mean'])}, standard deviation {number(facts['std'])}."
-    return histogram(f"Rows by {target.name}", edges, [counts.get(str(i), 0) for i in range(30)], note)
+    return histogram(f"Rows by {target.name}", edges, [float(n) for n in counts], note)

@@ -8,6 +8,7 @@ import os
 import sys
 import time
 import traceback
+import warnings
 from collections.abc import Sequence
 from importlib import import_module
 from pathlib import Path
@@ -100,6 +101,8 @@ def main(argv: Sequence[str] | None = None) -> int:
     """Run one command; returns the exit status. No mistake of the user's ends in a traceback."""
     told = parser().parse_args(argv)
     module, name = told.do
+    if not os.environ.get("THIRTYFOLD_DEBUG"):
+        warnings.simplefilter("ignore")  # the libraries underneath talk to developers; what matters is in the report
     try:
         return int(getattr(import_module(f"thirtyfold.cli.{module}"), name)(told))
     except ThirtyfoldError as error:

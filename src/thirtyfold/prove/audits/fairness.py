@@ -1,5 +1,6 @@
 """Is it equally good for everyone? Gaps between groups, a fix, and what the fix costs."""
 
+from itertools import pairwise
 from typing import Annotated, Any, Literal
 
 import numpy as np
@@ -157,7 +158,10 @@ def _masks(column: pl.Series) -> list[tuple[str, Array]]:
     """The groups of a column: its values; quarters of a number."""
     if column.dtype.is_numeric() and column.n_unique() > 10:
         cuts = sorted({float(column.quantile(q) or 0.0) for q in (0.25, 0.5, 0.75)})
-        column = column.cut(cuts).cast(pl.String)
+        edges = [-np.inf, *cuts, np.inf]
+        names = [f"{low:g} to {high:g}" for low, high in pairwise(edges)]
+        places = np.digitize(column.fill_null(float("nan")).to_numpy(), cuts)
+        column = pl.Series([names[p] if known else None for p, known in zip(places, column.is_not_null(), strict=True)])
     text = column.cast(pl.Float64).cast(pl.Int64).cast(pl.String) if column.dtype.is_numeric() else column
     values = text.cast(pl.String).fill_null("missing")
     return [(str(v), np.asarray(values == v)) for v in sorted(values.unique().to_list())]
