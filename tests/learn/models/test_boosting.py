@@ -108,7 +108,7 @@ def test_early_stopping_keeps_the_best_round_and_refit_uses_it() -> None:
     model = Boosting(rate=0.3, patience=10)
     model.fit(train, held, Alone())
     best = model.refit()["rounds"]
-    assert best == model.size()["trees"] < 2000
+    assert best == model.size()["trees"] < 1000
     target = np.asarray(held.target)
     loss = -np.log(model.predict(held.matrix)[np.arange(len(held)), target]).mean()
     told = next(e for e in model.story() if e.step == 20).numbers

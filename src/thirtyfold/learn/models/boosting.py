@@ -43,7 +43,7 @@ class Boosting:
 
     def __init__(
         self,
-        rounds: Annotated[int, Field(ge=1, le=20_000)] = 2000,
+        rounds: Annotated[int, Field(ge=1, le=20_000)] = 1000,
         rate: Annotated[float, Field(gt=0, le=1)] = 0.07,
         leaves: Annotated[int, Field(ge=2, le=4096)] = 16,
         least: Annotated[int, Field(ge=1)] = 20,
