@@ -11,6 +11,7 @@ import numpy as np
 import polars as pl
 
 from thirtyfold.core.door import typed
+from thirtyfold.core.errors import SpecError
 from thirtyfold.core.expression import Expression
 from thirtyfold.core.fieldtype import Array
 from thirtyfold.core.package import Package
@@ -49,7 +50,10 @@ class Onnx:
         model.ir_version = max(model.ir_version, body.ir_version)
         model.doc_string = "Typed columns in, answers out; made by thirtyfold and checked against its Package."
         helper.set_model_props(model, {"package": package.hash, "name": package.name})
-        onnx.checker.check_model(model, full_check=not others)
+        try:
+            onnx.checker.check_model(model, full_check=not others)
+        except onnx.checker.ValidationError as error:
+            raise SpecError(f"the graph of this {package.manifest['model']} is not valid ONNX: {error}") from error
         return bytes(model.SerializeToString(deterministic=True))
 
     def answers(self, data: bytes, package: Package, columns: Mapping[str, Array]) -> pl.DataFrame:
