@@ -149,6 +149,7 @@ def _folder(package: str) -> dict[str, Member]:
     return found
 
 
+@cache
 def _entry_points(family: str) -> dict[str, Member]:
     return {p.name: Member(p.name, p.module, p.attr) for p in _strangers().select(group=f"thirtyfold.{family}")}
 

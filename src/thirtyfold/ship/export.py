@@ -92,8 +92,8 @@ class Export:
         files: dict[str, bytes] = {}
         for choice in self.formats:
             outcomes.append(_format(choice, final, rows, files))
-        sent = json_rows(rows.frame.drop(ROW))
-        outcomes.append(_http(final, rows, sent))
+        outcomes.append(_http(final, rows))
+        sent = json_rows(rows.frame.drop(ROW).head(200))
         example = example_row(final)
         answer = final.predict_rows([example])[0]
         files["example.json"] = json.dumps({"row": example, "answer": answer}, indent=1, ensure_ascii=False).encode()
@@ -109,10 +109,10 @@ class Export:
             notes=_notes(outcomes),
         )
         exported = final.with_added(files)
-        limits = limits_of(final, self.limits, sent[:200] or [example])
-        speed = latency_ms(final, sent[:200] or [example])
+        limits = limits_of(final, self.limits, sent or [example])
+        speed = latency_ms(final, sent or [example])
         evidence = _evidence(exported, rows, outcomes, limits, speed)
-        return Exported(exported, _proof(exported, rows, outcomes, sent), limits, [evidence])
+        return Exported(exported, _proof(exported, rows, outcomes), limits, [evidence])
 
 
 def _rows(package: Package, collected: Table, test: Sealed) -> _Rows:
@@ -158,13 +158,14 @@ def _format(choice: Choice, package: Package, rows: _Rows, files: dict[str, byte
     return Outcome(way, outcome.rows, outcome.largest, outcome.wrong, outcome.edge, outcome.why, numbers)
 
 
-def _http(package: Package, rows: _Rows, sent: Sequence[Mapping[str, Any]]) -> Outcome:
+def _http(package: Package, rows: _Rows) -> Outcome:
     """The rows posted to the real server, evenly chosen."""
-    if not sent:
+    if not len(rows.raw):
         return Outcome("http", 0)
-    which = np.unique(np.linspace(0, len(sent) - 1, min(OVER_HTTP, len(sent))).astype(np.int64))
+    count = len(rows.raw)
+    which = np.unique(np.linspace(0, count - 1, min(OVER_HTTP, count)).astype(np.int64))
     columns = {n: x[which] for n, x in rows.columns.items()}
-    answers = over_http(package, [sent[i] for i in which])
+    answers = over_http(package, json_rows(rows.frame.drop(ROW)[which]))
     found = compare("http", package, rows.raw[which], columns, answers)
     wrong = tuple(int(which[i]) for i in found.wrong)
     why = f"was answered with {answers.row(0)}" if "status" in answers.columns else found.why
@@ -183,7 +184,7 @@ def _notes(outcomes: Sequence[Outcome]) -> list[str]:
     return notes
 
 
-def _proof(package: Package, rows: _Rows, outcomes: Sequence[Outcome], sent: Sequence[Mapping[str, Any]]) -> Verdict:
+def _proof(package: Package, rows: _Rows, outcomes: Sequence[Outcome]) -> Verdict:
     failed = [o for o in outcomes if not o.passed]
     shown = sorted({at for o in failed for at in o.wrong})[:10]
     evidence = {
@@ -193,7 +194,7 @@ def _proof(package: Package, rows: _Rows, outcomes: Sequence[Outcome], sent: Seq
             {
                 "row": int(rows.frame[ROW][at]),
                 "python": package.task.answers(rows.raw[[at]], _one(rows, at))[0],
-                **sent[at],
+                **json_rows(rows.frame.drop(ROW)[[at]])[0],
             }
             for at in shown
         ],

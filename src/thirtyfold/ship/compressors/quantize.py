@@ -1,6 +1,7 @@
 """Quantize: the same model with numbers of fewer bits."""
 
 import re
+from functools import cache
 from typing import Annotated, Any
 
 import numpy as np
@@ -70,6 +71,7 @@ def _line(line: str, kinds: list[str], bits: int) -> str:
     return line
 
 
+@cache
 def _few(value: float, bits: int) -> str:
     """The value with a mantissa of so many bits, in as few digits as tell it."""
     if value == 0:
@@ -80,6 +82,7 @@ def _few(value: float, bits: int) -> str:
     return f"{round(value / step) * step:.{digits}g}"
 
 
+@cache
 def _shortest(value: float) -> str:
     """The shortest decimal that is not below the value and below the next float32: every float32 takes the same way."""
     low = np.float32(value)

@@ -9,7 +9,7 @@ import polars as pl
 from pydantic import Field
 
 from thirtyfold.core.door import DTYPES, typed
-from thirtyfold.core.fieldtype import Array
+from thirtyfold.core.fieldtype import Array, FieldType
 from thirtyfold.core.package import Package
 from thirtyfold.core.profile import ColumnProfile
 from thirtyfold.core.verdict import Verdict
@@ -35,6 +35,7 @@ class Drift:
         false_alarms: Annotated[float, Field(gt=0, lt=0.5)] = 0.01,
     ) -> None:
         self.rows, self.false_alarms = rows, false_alarms
+        self._made: dict[str, dict[str, FieldType]] = {}
 
     def calibrate(self, package: Package) -> dict[str, Any]:
         """Each column's limit, from its null distribution."""
@@ -42,14 +43,21 @@ class Drift:
         level = self.false_alarms / max(1, len(found))
         return {"limits": {n: _limit(c, self.rows, level, seed) for seed, (n, c) in enumerate(found.items())}}
 
+    def _types(self, package: Package) -> dict[str, FieldType]:
+        """The field type of each column; made once a Package, for making one costs more than using it."""
+        if package.hash not in self._made:
+            self._made = {package.hash: {c.name: typed(c) for c in package.columns}}
+        return self._made[package.hash]
+
     def look(self, package: Package, state: Mapping[str, Any], live: Live) -> list[Verdict]:
         part = live.window(self.rows)
         if part is None:
             why = f"{live.total:,} predictions so far; the first window is complete at {self.rows:,}."
             return [Verdict("drift", True, why, package=package.hash)]
         columns = live.columns(package, part)
+        kinds = self._types(package)
         found = {
-            n: _divergence(c, _counts(package, c, columns[n]), self.rows)
+            n: _divergence(c, _counts(kinds[n], c, columns[n]), self.rows)
             for n, c in _profiles(package).items()
             if n in state["limits"]
         }
@@ -78,10 +86,8 @@ def _profiles(package: Package) -> dict[str, ColumnProfile]:
     return {c.name: profile.columns[c.name] for c in package.columns if c.name in profile.columns}
 
 
-def _counts(package: Package, like: ColumnProfile, column: Array) -> ColumnProfile:
+def _counts(kind: FieldType, like: ColumnProfile, column: Array) -> ColumnProfile:
     """The profile of live values over the intervals of training."""
-    own = next(c for c in package.columns if c.name == like.name)
-    kind = typed(own)
     if kind.dtype == "text":
         series = pl.Series(like.name, column.tolist(), dtype=pl.String)
     else:
