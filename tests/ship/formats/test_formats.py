@@ -12,7 +12,7 @@ FORMATS = Family("ship.formats")
 
 
 @pytest.mark.parametrize("word", FORMATS.words())
-@pytest.mark.parametrize("model", ["boosting", "linear", "forest"])
+@pytest.mark.parametrize("model", ["boosting", "linear", "forest", "tree", "svm", "nearest", "mlp"])
 def test_format(word: str, model: str) -> None:
     check_format(FORMATS.find(word), models=(model,))
 
