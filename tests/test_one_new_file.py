@@ -30,6 +30,8 @@ class Stars(_Number):
         return 1.0 if len(text) and bool(text.str.contains(r"^★+$").all()) else 0.0
 
     def read(self, value):
+        if isinstance(value, float):
+            return value
         if set(str(value)) != {"★"}:
             raise ValueError(f"{value!r} is not a row of stars")
         return float(len(str(value)))
