@@ -30,7 +30,7 @@ from thirtyfold.plan import GIVEN, Planned, filled, plan, stage_names
 __all__ = ["Event", "Listener", "Outcome", "execute", "free_threads"]
 
 EVIDENCE = TypeAdapter(list[Evidence])
-LIBRARIES = ("numpy", "polars", "scikit-learn", "lightgbm", "onnx", "onnxruntime", "skl2onnx")
+LIBRARIES = ("numpy", "polars", "scikit-learn", "lightgbm", "onnx", "onnxruntime")
 
 
 @dataclass(frozen=True)

@@ -30,15 +30,7 @@ T = TypeVar("T")
 Choice = str | dict[str, Any]
 """How the Spec names a member: ``word``, ``{word: {option: value}}`` or ``{word: value of the first option}``."""
 
-EXTRAS = {
-    "torch": "torch",
-    "matplotlib": "report",
-    "onnxscript": "torch",
-    "pandas": "pandas",
-    "cleanlab": "quality",
-    "fairlearn": "fairness",
-    "ray": "ray",
-}
+EXTRAS = {"torch": "torch", "pandas": "pandas"}
 """Which extra of ours brings an import that the core does not have."""
 
 
