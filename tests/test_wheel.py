@@ -19,7 +19,8 @@ def test_the_wheel_works_outside_the_checkout(tmp_path: Path):
     assert any(n.endswith("licenses/LICENSE") for n in names) and any(n.endswith("licenses/NOTICE") for n in names)
     assert not any(n.startswith(("tests/", "benchmarks/")) for n in names)
     site = tmp_path / "site"
-    install = [sys.executable, "-m", "pip", "install", "-q", "--no-deps", "--no-index", "--target", str(site), str(wheel)]
+    pip = [sys.executable, "-m", "pip", "install", "-q", "--no-deps", "--no-index"]
+    install = [*pip, "--target", str(site), str(wheel)]
     subprocess.run(install, check=True, capture_output=True)
     spec = tmp_path / "iris.yaml"
     spec.write_text("target: target\ncollect: {sklearn: iris}\nmodel: tree\nsafety: []\ncompress: null\n")
