@@ -60,7 +60,7 @@ def table(folder: Path) -> Path:
         for name in ("train", "test")
     ]
     frame = pl.concat(frames).with_columns(pl.all().str.strip_chars())
-    frame = frame.with_columns(pl.col("income").str.strip_chars_end("."))
+    frame = frame.with_columns(pl.col("income").str.strip_chars_end(".")).filter(pl.col("income").is_not_null())
     order = np.random.default_rng(0).permutation(len(frame))
     part = np.full(len(frame), "train", dtype=object)
     part[order[int(len(frame) * 0.70) : int(len(frame) * 0.85)]] = "validation"
@@ -95,6 +95,8 @@ def thirtyfold(path: Path, model: str, minutes: float | None) -> tuple[dict[str,
     command = [sys.executable, "-m", "thirtyfold", "run", str(spec), "--json"]
     command += ["--minutes", str(minutes)] if minutes else []
     home = path.parent / f"home-{model}"
+    used = resource.getrusage(resource.RUSAGE_CHILDREN)
+    before = used.ru_utime + used.ru_stime
     start = time.perf_counter()
     done = subprocess.run(
         command, capture_output=True, text=True, env={**os.environ, "THIRTYFOLD_HOME": str(home)}, check=False
@@ -120,11 +122,12 @@ def thirtyfold(path: Path, model: str, minutes: float | None) -> tuple[dict[str,
     for step in summary["steps"]:
         by_stage[step["stage"]] += step["seconds"]
     fits = sum(by_stage.get(s, 0.0) for s in ("train", "tune", "regularize"))
-    peak = resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss / 2**20
+    used = resource.getrusage(resource.RUSAGE_CHILDREN)
     told = {
         "run_s": round(seconds, 1),
         "all_but_fits_s": round(seconds - fits, 1),
-        "peak_gib": round(peak, 2),
+        "cpu_s": round(used.ru_utime + used.ru_stime - before, 1),
+        "peak_gib": round(used.ru_maxrss / 2**20, 2),
         "one_row_ms": round(1000 * float(np.median(times)), 3),
         "by_stage": {k: round(v, 2) for k, v in by_stage.items()},
     }
@@ -134,8 +137,10 @@ def thirtyfold(path: Path, model: str, minutes: float | None) -> tuple[dict[str,
 def autogluon(path: Path, python: str, seconds: float, preset: str) -> tuple[dict[str, Any], np.ndarray]:
     """The peer, in its own environment."""
     with tempfile.NamedTemporaryFile(suffix=".csv") as out:
-        done = subprocess.run([python, "-c", AUTOGLUON, str(path), str(seconds), preset, out.name],
-                              capture_output=True, text=True, check=True)  # fmt: skip
+        command = [python, "-c", AUTOGLUON, str(path), str(seconds), preset, out.name]
+        done = subprocess.run(command, capture_output=True, text=True, check=False)
+        if done.returncode:
+            raise SystemExit(done.stderr)
         return json.loads(done.stdout.splitlines()[-1]), np.loadtxt(out.name)
 
 
@@ -158,6 +163,7 @@ def main() -> None:
     told = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     told.add_argument("--minutes", type=float, default=2.0)
     told.add_argument("--peer", help="a Python that has autogluon.tabular")
+    told.add_argument("--presets", nargs="*", default=["medium_quality"], help="of AutoGluon")
     told.add_argument("--only", choices=["boosting", "auto"])
     args = told.parse_args()
     with tempfile.TemporaryDirectory() as folder:
@@ -169,7 +175,7 @@ def main() -> None:
         if args.only != "boosting":
             runs["thirtyfold auto"] = lambda: thirtyfold(path, "auto", args.minutes)
             if args.peer:
-                for preset in ("medium_quality", "best_quality"):
+                for preset in args.presets:
                     runs[f"autogluon {preset}"] = lambda p=preset: autogluon(path, args.peer, args.minutes * 60, p)
         scores: dict[str, np.ndarray] = {}
         for name, run in runs.items():
@@ -180,6 +186,7 @@ def main() -> None:
                 line["minus_lightgbm"] = interval(truth, scores[name], scores["lightgbm"])
             if name.startswith("autogluon") and "thirtyfold auto" in scores:
                 line["thirtyfold_minus_it"] = interval(truth, scores["thirtyfold auto"], scores[name])
+            line["load"] = round(os.getloadavg()[0], 1)
             print(json.dumps(line), flush=True)
 
 

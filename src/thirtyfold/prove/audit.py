@@ -1,15 +1,17 @@
 """Audit: what every member of ``prove/audits`` is asked, and what it answers."""
 
-from dataclasses import dataclass
-from typing import Protocol
+from dataclasses import dataclass, field
+from typing import Literal, Protocol
 
 from thirtyfold.core.aim import Aim
 from thirtyfold.core.evidence import Picture, TableView
+from thirtyfold.core.fieldtype import Array
 from thirtyfold.core.learned import Winner
 from thirtyfold.core.package import Package
 from thirtyfold.core.step import Context
 from thirtyfold.core.table import Table
 from thirtyfold.core.verdict import Verdict
+from thirtyfold.prove.score import answers
 
 __all__ = ["Audit", "Case", "Finding"]
 
@@ -25,6 +27,18 @@ class Case:
     aim: Aim
     winner: Winner
     seed: int
+    told: dict[tuple[str, str], tuple[Array, Array, dict[str, Array]]] = field(default_factory=dict)
+    """What Packages answered already; audits of the same rows share it."""
+
+    def answers(
+        self, part: Literal["learning", "validation", "test"], package: Package | None = None
+    ) -> tuple[Array, Array, dict[str, Array]]:
+        """Truth, raw answers and typed columns of the Package (or another one) on a part; each is asked once."""
+        asked = package or self.package
+        if (asked.hash, part) not in self.told:
+            rows: Table = getattr(self, part)
+            self.told[asked.hash, part] = answers(asked, rows)
+        return self.told[asked.hash, part]
 
 
 @dataclass(frozen=True)

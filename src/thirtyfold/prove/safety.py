@@ -1,7 +1,7 @@
 """Step 27: what harm could it do? Each audit answers with a number, a limit, and a fix where there is one."""
 
 from collections.abc import Sequence
-from typing import ClassVar, NamedTuple
+from typing import Any, ClassVar, NamedTuple
 
 from thirtyfold.core.aim import Aim
 from thirtyfold.core.evidence import Evidence, TableView
@@ -48,10 +48,10 @@ class Safety:
             none = Evidence(27, "The Spec names no audit (safety: []).", status="not_applicable")
             return Safeguarded(learned, [], [none])
         rows, _ = test.open(context, f"safety audits of {learned.hash[:12]}")
-        package, findings = learned, list[Finding]()
+        package, findings, told = learned, list[Finding](), dict[Any, Any]()
         for word, audit in self.audits:
             context.progress(f"asking {word}", len(findings), len(self.audits))
-            finding = audit.ask(Case(package, learning, validation, rows, aim, winner, self.seed), context)
+            finding = audit.ask(Case(package, learning, validation, rows, aim, winner, self.seed, told), context)
             package = finding.fixed or package
             findings.append(finding)
         return Safeguarded(package, [f.verdict for f in findings], [_report(findings)])

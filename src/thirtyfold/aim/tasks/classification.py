@@ -87,6 +87,9 @@ class Classification:
 
     def encode(self, target: pl.Series) -> Array:
         place = {label: code for code, label in enumerate(self.labels)}
+        if target.dtype == pl.String:  # all at once: audits ask for thousands of rows again and again
+            codes = target.replace_strict(list(place), list(place.values()), default=-1, return_dtype=pl.Int64)
+            return np.asarray(codes.fill_null(-1).to_numpy())
         return np.array([-1 if v is None else place.get(_label(v), -1) for v in target.to_list()], dtype=np.int64)
 
     def baseline(self, target: Array) -> Array:

@@ -1,6 +1,6 @@
 """Does 80 % mean 80 %? Calibration of the probabilities, and when to say "unsure"."""
 
-from typing import Annotated, Any
+from typing import Annotated, Any, Literal
 
 import numpy as np
 from pydantic import Field
@@ -12,7 +12,6 @@ from thirtyfold.core.package import Package
 from thirtyfold.core.step import Context
 from thirtyfold.core.verdict import Verdict
 from thirtyfold.prove.audit import Case, Finding
-from thirtyfold.prove.score import answers
 
 __all__ = ["Calibration"]
 
@@ -39,7 +38,7 @@ class Calibration:
         if not case.package.task.classes:
             why = "the answers are numbers without a probability"
             return Finding(Verdict("safety.calibration", passed=True, why=why), applicable=False)
-        confidence, right = _confidence(case.package, case.test)
+        confidence, right = _confidence(case, "test")
         bins = np.clip((confidence * BINS).astype(int), 0, BINS - 1)
         rows, error = [], 0.0
         for at in range(BINS):
@@ -74,7 +73,7 @@ class Calibration:
     def _abstaining(self, case: Case) -> tuple[Package | None, str]:
         if self.accuracy is None:
             return None, ""
-        confidence, right = _confidence(case.package, case.validation)
+        confidence, right = _confidence(case, "validation")
         order = np.argsort(-confidence, kind="stable")
         so_far = np.cumsum(right[order]) / np.arange(1, len(order) + 1)
         enough = np.flatnonzero(so_far >= self.accuracy)
@@ -86,10 +85,10 @@ class Calibration:
         return case.package.with_task(task.with_abstention(below)), said
 
 
-def _confidence(package: Package, table: Any) -> tuple[Array, Array]:
-    truth, raw, columns = answers(package, table)
+def _confidence(case: Case, part: Literal["validation", "test"]) -> tuple[Array, Array]:
+    truth, raw, columns = case.answers(part)
     known = truth >= 0
-    decided = package.task.decide(raw, columns)
+    decided = case.package.task.decide(raw, columns)
     return raw[np.arange(len(raw)), decided][known], (decided == truth)[known] * 1.0
 
 

@@ -16,10 +16,8 @@ from thirtyfold.core.fieldtype import Array
 from thirtyfold.core.model import Model
 from thirtyfold.core.package import Package
 from thirtyfold.core.step import Context
-from thirtyfold.core.table import Table
 from thirtyfold.core.verdict import Verdict
 from thirtyfold.prove.audit import Case, Finding
-from thirtyfold.prove.score import answers
 
 __all__ = ["Fairness"]
 
@@ -60,7 +58,7 @@ class Fairness:
             return self._none("it compares yes-or-no answers, and this task has other ones")
         if not columns:
             return self._none("no column has a name that tells of a protected group; name one with 'by'")
-        rates = {name: self._groups(case.package, case.test, name) for name in columns}
+        rates = {name: self._groups(case, case.package, name) for name in columns}
         gaps = {name: _gap(groups, self.measure) for name, groups in rates.items()}
         worst = max(gaps, key=lambda n: -1.0 if np.isnan(gaps[n]) else gaps[n])
         tables = [_table(name, groups) for name, groups in rates.items()]
@@ -71,7 +69,7 @@ class Fairness:
             fixed = options.get(self.fix)
         gap = gaps[worst]
         limit = self.at_most
-        after = _gap(self._groups(fixed, case.test, worst), self.measure) if fixed else gap
+        after = _gap(self._groups(case, fixed, worst), self.measure) if fixed else gap
         why = f"{self.measure} differs by {number(gap)} between the groups of {worst}"
         if fixed:
             why += f"; after the fix ({self.fix}) by {number(after)}"
@@ -93,12 +91,12 @@ class Fairness:
         return Finding(Verdict("safety.fairness", passed, why), applicable=not passed)
 
     @staticmethod
-    def _groups(package: Package, rows: Table, name: str) -> list[dict[str, Any]]:
-        """Rates of each group with enough rows."""
-        truth, raw, columns = answers(package, rows)
+    def _groups(case: Case, package: Package, name: str) -> list[dict[str, Any]]:
+        """Rates on test rows of each group with enough rows."""
+        truth, raw, columns = case.answers("test", package)
         chosen = package.task.decide(raw, columns) == 1
         out = []
-        for group, members in _masks(rows[name]):
+        for group, members in _masks(case.test[name]):
             mask = members & (truth >= 0)
             if mask.sum() < FEWEST:
                 continue
@@ -131,7 +129,7 @@ class Fairness:
 
     def _limits(self, case: Case, name: str) -> dict[str, float]:
         """A threshold for each group, on validation rows, so that each has the rate that all have together now."""
-        truth, raw, columns = answers(case.package, case.validation)
+        truth, raw, columns = case.answers("validation")
         chosen = case.package.task.decide(raw, columns) == 1
         counted = truth >= 0 if self.measure == "selection_rate" else truth == 1
         wanted = float(chosen[counted].mean()) if counted.any() else 0.0
@@ -145,9 +143,9 @@ class Fairness:
     def _price(self, case: Case, name: str, options: dict[str, Package]) -> TableView:
         rows = []
         for label, package in {"as it is": case.package, **options}.items():
-            truth, raw, columns = answers(package, case.test)
+            truth, raw, columns = case.answers("test", package)
             scores = evaluate(package.task, ("accuracy", case.aim.metric), truth, raw, columns)
-            groups = self._groups(package, case.test, name)
+            groups = self._groups(case, package, name)
             gaps = [_gap(groups, m) for m in ("selection_rate", "equalized_odds")]
             rows.append((label, *(round(v, 4) for v in (*gaps, *scores.values()))))
         head = ("fix", "selection rate gap", "equalized odds gap", *dict.fromkeys(("accuracy", case.aim.metric)))
@@ -187,7 +185,7 @@ def _reweighed(case: Case, name: str, context: Context) -> Package | None:
     word = case.winner.trained.candidate.word
     if word != case.package.manifest["model"] or word == "ensemble":
         return None
-    truth, _, columns = answers(case.package, case.learning)
+    truth, _, columns = case.answers("learning")
     weight = np.ones(len(truth))
     for _, mask in _masks(case.learning[name]):
         for code in (0, 1):

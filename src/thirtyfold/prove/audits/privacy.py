@@ -9,7 +9,6 @@ from thirtyfold.core.charts import histogram, number
 from thirtyfold.core.fieldtype import Array
 from thirtyfold.core.package import Package
 from thirtyfold.core.step import Context
-from thirtyfold.core.table import Table
 from thirtyfold.core.verdict import Verdict
 from thirtyfold.prove.audit import Case, Finding
 from thirtyfold.prove.score import answers
@@ -32,11 +31,11 @@ class Privacy:
 
     def ask(self, case: Case, context: Context) -> Finding:
         """Compare the losses on as many training rows as there are test rows."""
-        outside = _loss(case.package, case.test)
+        outside = _loss(case.package, case.answers("test"))
         rows = case.learning
         most = min(len(outside), MOST, len(rows))
         pick = np.sort(np.random.default_rng(case.seed).choice(len(rows), most, replace=False))
-        inside = _loss(case.package, rows.take(pick))
+        inside = _loss(case.package, answers(case.package, rows.take(pick)))
         outside = outside[:most]
         area = _auc(inside, outside)
         said = "close to a coin's 0.5" if area <= USUAL else f"more than the usual {USUAL:g}: it remembers single rows"
@@ -54,8 +53,8 @@ class Privacy:
         return Finding(verdict, pictures=(picture,))
 
 
-def _loss(package: Package, rows: Table) -> Array:
-    truth, raw, _ = answers(package, rows)
+def _loss(package: Package, told: tuple[Array, Array, dict[str, Array]]) -> Array:
+    truth, raw, _ = told
     if package.task.classes:
         known = truth >= 0
         return np.asarray(-np.log(np.clip(raw[known, truth[known]], 1e-12, 1)))

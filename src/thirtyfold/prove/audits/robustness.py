@@ -12,7 +12,6 @@ from thirtyfold.core.fieldtype import Array
 from thirtyfold.core.step import Context
 from thirtyfold.core.verdict import Verdict
 from thirtyfold.prove.audit import Case, Finding
-from thirtyfold.prove.score import answers
 
 __all__ = ["Robustness"]
 
@@ -37,15 +36,15 @@ class Robustness:
 
     def ask(self, case: Case, context: Context) -> Finding:
         """Scores at rising levels of each trouble, on at most 5,000 test rows."""
-        rows = case.test.take(np.arange(min(len(case.test), MOST)))
-        truth, _, columns = answers(case.package, rows)
+        truth, clean_raw, columns = case.answers("test")
+        truth, clean_raw, columns = truth[:MOST], clean_raw[:MOST], {n: c[:MOST] for n, c in columns.items()}
         metric, task = case.aim.metric, case.package.task
         levels = sorted({*LEVELS, self.noise})
         series: dict[str, list[float]] = {"noise on numbers": [], "values missing": []}
         for level in levels:
             for name, spoil in (("noise on numbers", _noisy), ("values missing", _holes)):
-                spoiled = spoil(columns, level, np.random.default_rng(case.seed))
-                raw = case.package.raw(spoiled)
+                rng = np.random.default_rng(case.seed)
+                raw = case.package.raw(spoil(columns, level, rng)) if level else clean_raw
                 series[name].append(evaluate(task, (metric,), truth, raw, columns)[metric])
         clean = series["noise on numbers"][0]
         naive = task.baseline(task.encode(case.learning[str(case.learning.target)]))
