@@ -4,6 +4,7 @@ For each column: what means "missing" becomes missing, the value is read as the 
 spelling becomes the one that is kept. What cannot be read is a fault that names row, column and value.
 """
 
+import math
 import unicodedata
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
@@ -123,6 +124,16 @@ def _read(column: Column, kind: FieldType, value: object) -> Any:
     return column.spellings.get(read, read) if isinstance(read, str) and column.spellings else read
 
 
+def _strict(column: Column, value: object) -> None:
+    """Raise ValueError for a value whose JSON type is wrong for the column: read on, it would be a confident guess."""
+    if isinstance(value, dict | list):
+        raise ValueError(f"must be one value, not {'a list' if isinstance(value, list) else 'an object'}")
+    if column.type == "number" and isinstance(value, bool):
+        raise ValueError(f"'{str(value).lower()}' is not a number")
+    if isinstance(value, float) and math.isinf(value):
+        raise ValueError("is too large or infinite; a missing number is null")
+
+
 def _plain(value: object) -> str:
     return str(int(value)) if isinstance(value, float) and value.is_integer() else str(value)
 
@@ -174,7 +185,9 @@ class Door:
         values: list[Any] = []
         for at, row in enumerate(rows):
             try:
-                value = _read(column, kind, row.get(column.name))
+                given = row.get(column.name)
+                _strict(column, given)
+                value = _read(column, kind, given)
                 values.append(kept.get(fingerprint(value), value) if kept and isinstance(value, str) else value)
             except ValueError as error:
                 faults.append(Fault(f"rows.{at}.{column.name}" if len(rows) > 1 else column.name, f"{error}."))

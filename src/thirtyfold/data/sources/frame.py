@@ -44,9 +44,7 @@ class Frame:
 
 def polars_of(given: Any) -> pl.DataFrame:
     if given is None:
-        raise DataError(
-            Fault("collect", "'frame' reads a table given from Python.", hint="thirtyfold.run(spec, frame=...)")
-        )
+        raise DataError(Fault("collect", "'frame' reads a table given from Python.", hint="thirtyfold.run(spec, data)"))
     if isinstance(given, pl.LazyFrame):
         given = given.collect()
     if isinstance(given, pl.DataFrame):

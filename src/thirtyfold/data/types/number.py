@@ -71,7 +71,10 @@ class Number:
                 return None
             return float(value)
         if isinstance(value, int | float):
-            number = float(value)
+            try:
+                number = float(value)
+            except OverflowError:
+                raise ValueError("a whole number of more than 308 digits is too large") from None
             return number if math.isfinite(number) else None
         text = str(value).strip()
         if not text or text.lower() in _MARKS:

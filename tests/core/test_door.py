@@ -1,0 +1,48 @@
+"""The door is strict: a value of the wrong kind is named, never read as something else."""
+
+from typing import Any
+
+import numpy as np
+import pytest
+
+from thirtyfold.core.door import Door
+from thirtyfold.core.errors import DataError
+from thirtyfold.core.table import Column
+
+DOOR = Door((Column("age", "number"), Column("city", "category"), Column("note", "text"), Column("yes", "boolean")))
+GOOD: dict[str, Any] = {"age": 40, "city": "Oslo", "note": "call", "yes": True}
+
+
+@pytest.mark.step(29)
+@pytest.mark.parametrize(
+    ("field", "value", "said"),
+    [
+        ("age", True, "'true' is not a number"),
+        ("age", [1], "must be one value, not a list"),
+        ("age", 10**400, "too large"),
+        ("age", float("inf"), "too large or infinite"),
+        ("city", ["Oslo"], "must be one value, not a list"),
+        ("city", {"name": "Oslo"}, "must be one value, not an object"),
+        ("note", [], "must be one value, not a list"),
+        ("yes", 7, "is not yes or no"),
+    ],
+)
+def test_a_value_of_the_wrong_kind_is_named(field: str, value: object, said: str) -> None:
+    with pytest.raises(DataError) as caught:
+        DOOR.rows([{**GOOD, field: value}])
+    (fault,) = caught.value.faults
+    assert fault.where == field and said in fault.what
+
+
+@pytest.mark.step(29)
+def test_every_fault_of_every_row_at_once() -> None:
+    with pytest.raises(DataError) as caught:
+        DOOR.rows([{**GOOD, "age": "x"}, {**GOOD, "yes": "perhaps", "aeg": 1}, {"age": 1}])
+    found = {f.where for f in caught.value.faults}
+    assert found == {"rows.0.age", "rows.1.yes", "rows.1.aeg", "rows.2.city", "rows.2.note", "rows.2.yes"}
+
+
+def test_what_is_missing_is_missing_and_numbers_name_categories() -> None:
+    out = DOOR.rows([dict.fromkeys(GOOD), {**GOOD, "age": float("nan"), "city": 7.0}])
+    assert np.isnan(out["age"]).all() and np.isnan(out["yes"][0])
+    assert out["city"].tolist() == [None, "7"] and out["note"].tolist() == [None, "call"]

@@ -1,0 +1,39 @@
+"""The face in Python: ``run``, ``check`` and ``load``, as often as they are called."""
+
+import sys
+from pathlib import Path
+
+import polars as pl
+import pytest
+
+import thirtyfold
+
+FRAME = pl.DataFrame({"a": [float(i % 17) for i in range(60)], "b": ["x", "y", "z"] * 20, "t": ["no", "yes"] * 30})
+
+
+@pytest.mark.step(4)
+def test_run_is_a_function_each_time(tmp_path: Path) -> None:
+    """The module of the same name must not take its place once it is imported."""
+    import thirtyfold.run
+
+    spec = {"target": "t", "model": "tree", "compress": None}
+    for _ in range(2):
+        outcome = thirtyfold.run(spec, FRAME, home=tmp_path, until="collect")
+        assert outcome.folder.is_dir()
+    assert thirtyfold.run is sys.modules["thirtyfold.face"].run
+
+
+@pytest.mark.step(4)
+@pytest.mark.parametrize("kind", ["polars", "lazy", "pandas", "arrow", "mapping", "rows"])
+def test_any_frame_gives_the_same_rows(kind: str, tmp_path: Path) -> None:
+    frames = {
+        "polars": FRAME,
+        "lazy": FRAME.lazy(),
+        "pandas": FRAME.to_pandas(),
+        "arrow": FRAME.to_arrow(),
+        "mapping": FRAME.to_dict(as_series=False),
+        "rows": FRAME.to_dicts(),
+    }
+    outcome = thirtyfold.run({"target": "t"}, frames[kind], home=tmp_path, until="collect")
+    told = next(s for s in outcome.summary["steps"] if s["number"] == 4)
+    assert "60 rows of 3 columns" in told["why"]
