@@ -2,13 +2,14 @@
 
 import inspect
 from pathlib import Path
-from typing import Any, get_args, get_type_hints
+from types import NoneType, UnionType
+from typing import Annotated, Any, Literal, Union, get_args, get_origin, get_type_hints
 
 from pydantic import BaseModel
 
 from thirtyfold.core.errors import MissingExtra
 from thirtyfold.core.evidence import NAMES
-from thirtyfold.core.family import Family
+from thirtyfold.core.family import Choice, Family
 from thirtyfold.core.spec import Spec
 from thirtyfold.plan import FAMILIES, LIFECYCLE, step_stages
 
@@ -45,7 +46,8 @@ def spec_page() -> str:
                 lines.append(f"| `{name}` | section, see below | | {(inspect.getdoc(inner) or '').split(chr(10))[0]} |")
                 continue
             default = "required" if field.is_required() else f"`{field.get_default(call_default_factory=True)!r}`"
-            lines.append(f"| `{name}` | {_type(field.annotation)} | {_cell(default)} | {docs.get(name, '')} |")
+            kind = Annotated[(field.annotation, *field.metadata)] if field.metadata else field.annotation
+            lines.append(f"| `{name}` | {_type(kind)} | {_cell(default)} | {docs.get(name, '')} |")
         lines.append("")
     return "\n".join(lines)
 
@@ -103,11 +105,27 @@ def _options(factory: Any) -> list[str]:
     return [*lines, ""]
 
 
+BOUNDS = {"ge": "at least", "gt": "more than", "le": "at most", "lt": "less than"}
+
+
 def _type(hint: Any) -> str:
-    text = str(hint).replace("typing.", "").replace("thirtyfold.core.", "").replace("NoneType", "None")
-    if isinstance(hint, type) and not get_args(hint):
-        text = hint.__name__
-    return _cell(f"`{text}`")
+    """A type as a person says it, with its range."""
+    if get_origin(hint) in (Union, UnionType):
+        return " or ".join(dict.fromkeys(_type(a) for a in get_args(hint)))
+    if get_origin(hint) is Annotated:
+        base, *notes = get_args(hint)
+        found = [n for note in notes for n in getattr(note, "metadata", [note])]
+        family = next((f" of {n.name}" for n in found if isinstance(n, Family)), "")
+        said = [f"{word} {getattr(n, key)}" for n in found for key, word in BOUNDS.items() if hasattr(n, key)]
+        return _type(base) + family + (f", {', '.join(said)}" if said else "")
+    if get_origin(hint) is Literal:
+        return " or ".join(f"`{a}`" for a in get_args(hint))
+    if hint is NoneType or hint is None:
+        return "nothing"
+    if hint == Choice:
+        return "a choice"
+    text = hint.__name__ if isinstance(hint, type) and not get_args(hint) else str(hint)
+    return _cell(f"`{text.replace('typing.', '').replace('NoneType', 'None')}`")
 
 
 def _cell(text: str) -> str:
