@@ -1,12 +1,15 @@
 """Steps 16 to 20: every candidate learns from the training rows; validation rows only say when to stop."""
 
-from dataclasses import dataclass
-from typing import ClassVar, NamedTuple
+import html
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from typing import Any, ClassVar, NamedTuple
 
 from thirtyfold.core.aim import Aim, Goal
 from thirtyfold.core.codec import pack, unpack
 from thirtyfold.core.encoder import Encoded
-from thirtyfold.core.evidence import Evidence, TableView
+from thirtyfold.core.evidence import Evidence, Picture, TableView
 from thirtyfold.core.learned import Trained
 from thirtyfold.core.model import Candidate
 from thirtyfold.core.spec import Spec
@@ -15,7 +18,7 @@ from thirtyfold.core.table import Table
 from thirtyfold.learn.bench import both, build
 from thirtyfold.learn.inner import Inner
 
-__all__ = ["Train", "Trainings"]
+__all__ = ["Train", "Trainings", "named"]
 
 SHARE = 0.5
 """Of the time that is left, what training the candidates may take; the first one is always trained."""
@@ -54,7 +57,7 @@ class Train:
         aim: Aim,
         context: Context,
     ) -> Trainings:
-        del learning, goal, aim
+        del learning, aim
         train, held, before = both(train_rows), both(validation_rows), context.remaining()
         done: list[_Done] = []
         skipped: list[str] = []
@@ -66,7 +69,7 @@ class Train:
             context.progress(f"training {blueprint.word}", at, len(blueprints))
             inner = Inner(context, f"{at}-{blueprint.word}", None, (1 - SHARE) * (before or 0.0))
             done.append(_one(blueprint, train, held, inner))
-        return Trainings([d.trained for d in done], _evidence(done, skipped))
+        return Trainings([d.trained for d in done], [named(e, goal.task.classes) for e in _evidence(done, skipped)])
 
 
 def _one(blueprint: Candidate, train: dict[str, Encoded], held: dict[str, Encoded], context: Context) -> _Done:
@@ -79,6 +82,35 @@ def _one(blueprint: Candidate, train: dict[str, Encoded], held: dict[str, Encode
     done = _Done(Trained.of(blueprint, model), list(model.story()))
     context.checkpoint.save("done", pack(done))
     return done
+
+
+def named(evidence: Evidence, classes: Sequence[str]) -> Evidence:
+    """The evidence with the user's own names where a model, which knows only codes, says "class 0".
+
+    Step 19 stays as it is: it tells of columns, and one of them may be called so.
+    """
+    if evidence.step == 19:
+        return evidence
+
+    def said(value: Any, most: int = 60, *, svg: bool = False) -> Any:
+        def name(found: re.Match[str]) -> str:
+            code = int(found[1])
+            if code >= len(classes):
+                return found[0]
+            text = classes[code]
+            short = f"'{text if len(text) <= most else text[: most - 1] + '…'}'"
+            return html.escape(short, quote=False) if svg else short
+
+        return re.sub(r"\bclass (\d+)\b", name, value) if isinstance(value, str) else value
+
+    def table(t: TableView) -> TableView:
+        head, rows = tuple(map(said, t.columns)), tuple(tuple(map(said, row)) for row in t.rows)
+        return TableView(said(t.title), head, rows, said(t.note))
+
+    pictures = (Picture(said(p.title), said(p.svg, 20, svg=True), said(p.note)) for p in evidence.pictures)
+    return replace(
+        evidence, why=said(evidence.why), tables=tuple(map(table, evidence.tables)), pictures=tuple(pictures)
+    )
 
 
 def _evidence(done: list[_Done], skipped: list[str]) -> list[Evidence]:
