@@ -9,7 +9,7 @@ import polars as pl
 from thirtyfold.core.aim import Aim
 from thirtyfold.core.charts import bars, histogram, number
 from thirtyfold.core.errors import DataError, Fault, SpecError
-from thirtyfold.core.evidence import Evidence, Picture, TableView
+from thirtyfold.core.evidence import Evidence, Picture, TableView, counted
 from thirtyfold.core.family import Family
 from thirtyfold.core.spec import Spec
 from thirtyfold.core.table import Table
@@ -74,7 +74,9 @@ class Define:
         if rows < FEWEST_ROWS:
             hint = "Three parts (train, validation, test) cannot be made of so few."
             faults.append(
-                Fault("data", f"has {rows} row(s) with a target; at least {FEWEST_ROWS} are needed.", hint=hint)
+                Fault(
+                    "data", f"has {counted(rows, 'row')} with a target; at least {FEWEST_ROWS} are needed.", hint=hint
+                )
             )
         if len(known) == 0:
             faults.append(Fault(self.target, "the target is missing in every row."))
@@ -144,7 +146,7 @@ class Define:
         ]
         rows += [(f"limits.{name}", f"at most {value:g}") for name, value in self.limits.items()]
         text += (
-            f" {len(rows)} gate(s) must pass before anything is deployed."
+            f" {counted(len(rows), 'gate')} must pass before anything is deployed."
             if rows
             else " No gate was set: the model must still beat the naive answer."
         )

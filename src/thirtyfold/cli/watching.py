@@ -16,7 +16,7 @@ def watch(told: argparse.Namespace) -> int:
     from thirtyfold.cycle import go_round
 
     spec, home = Spec.read(told.spec), Home.beside(told.spec)
-    if not told.json:
+    if not told.json and not told.once:
         print(f"Watching {spec.name} every {told.every:g} s. Ctrl-C stops.", flush=True)
     try:
         while True:

@@ -7,7 +7,7 @@ that the stage does. Several stages may leave evidence under one number; the rep
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
-__all__ = ["NAMES", "Evidence", "Picture", "Status", "TableView", "not_applicable"]
+__all__ = ["NAMES", "Evidence", "Picture", "Status", "TableView", "counted", "not_applicable"]
 
 Status = Literal["done", "not_applicable", "refused", "failed"]
 
@@ -83,3 +83,8 @@ class Evidence:
 def not_applicable(step: int, why: str) -> Evidence:
     """Evidence that says why a step has nothing to do here; never skipped in silence."""
     return Evidence(step, why, status="not_applicable")
+
+
+def counted(many: int, thing: str) -> str:
+    """How many of a thing, as a person says it: '1 gate', '12 gates'."""
+    return f"{many:,} {thing}{'' if many == 1 else 's'}"

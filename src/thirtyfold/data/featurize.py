@@ -221,10 +221,12 @@ def _evidence(
         best = sorted(worth[form], key=lambda n: (-worth[form][n], n))[:3]
         said.append("Most is told by " + ", ".join(f"'{n}' ({worth[form][n]:.3f} bits)" for n in best) + ".")
     if derived:
-        said.append(f"{len(derived)} are your own: {', '.join(n for n, _ in derived)}.")
+        be = "is" if len(derived) == 1 else "are"
+        said.append(f"{len(derived)} {be} your own: {', '.join(n for n, _ in derived)}.")
     encoded = [n for e in shown.values() for n in e.names if ":target" in n]
     if encoded:
-        said.append(f"{len(encoded)} of them are means of the target, taken from other rows than the one encoded.")
+        what = "is a mean" if len(encoded) == 1 else "are means"
+        said.append(f"{len(encoded)} of them {what} of the target, taken from other rows than the one encoded.")
     by_type: dict[str, int] = {}
     for kind in kinds.values():
         word = type(kind).__name__.lower()

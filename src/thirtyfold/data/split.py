@@ -44,7 +44,7 @@ class Split:
 
     def run(self, table: Table, copies: np.ndarray, aim: Aim, context: Context) -> Parted:
         """Deal the rows out, check that each part can do its work, and seal the test rows."""
-        how, why = (self.how, "said in the Spec") if self.how != "auto" else _auto(table, aim)
+        how, why = (self.how, "the Spec says so") if self.how != "auto" else _auto(table, aim)
         parts = SPLITTERS.build(how, "split.how").parts(table, copies, self.shares, context.seed)
         _check(parts, table)
         train, validation, test = (table.where(parts == p) for p in range(3))
@@ -63,7 +63,7 @@ def _auto(table: Table, aim: Aim) -> tuple[str, str]:
         return "grouped", f"rows of one '{table.named('group')[0]}' must not be on two sides"
     if aim.task == "classification":
         return "stratified", "every part should have the classes in the same shares"
-    return "random", "nothing in the data asks for more than a lot"
+    return "random", "nothing in the data asks for another way"
 
 
 def _check(parts: np.ndarray, table: Table) -> None:

@@ -29,6 +29,8 @@ class Case:
     seed: int
     told: dict[tuple[str, str], tuple[Array, Array, dict[str, Array]]] = field(default_factory=dict)
     """What Packages answered already; audits of the same rows share it."""
+    final: bool = False
+    """The Package is what will be shipped: it is judged as it is, and no fix is made any more."""
 
     def answers(
         self, part: Literal["learning", "validation", "test"], package: Package | None = None

@@ -1,10 +1,11 @@
 """Step 27: what harm could it do? Each audit answers with a number, a limit, and a fix where there is one."""
 
 from collections.abc import Sequence
+from dataclasses import replace
 from typing import Any, ClassVar, NamedTuple
 
 from thirtyfold.core.aim import Aim
-from thirtyfold.core.evidence import Evidence, TableView
+from thirtyfold.core.evidence import Evidence, TableView, counted
 from thirtyfold.core.family import Choice, Family, split_choice
 from thirtyfold.core.learned import Winner
 from thirtyfold.core.package import Package
@@ -65,7 +66,7 @@ def audits_of(choices: Sequence[Choice]) -> list[tuple[str, Audit]]:
 
 def audit_all(audits: Sequence[tuple[str, Audit]], case: Case, context: Context) -> list[Finding]:
     """Every audit on one Package, without applying any fix."""
-    return [audit.ask(case, context) for _, audit in audits]
+    return [audit.ask(replace(case, final=True), context) for _, audit in audits]
 
 
 def _report(findings: Sequence[Finding]) -> Evidence:
@@ -81,7 +82,7 @@ def _report(findings: Sequence[Finding]) -> Evidence:
     )
     asked = [f for f in findings if f.applicable]
     failed = [f for f in asked if not f.verdict.passed]
-    why = f"{len(asked)} audit(s) answered, {len(asked) - len(failed)} passed. "
+    why = f"{counted(len(asked), 'audit')} answered, {len(asked) - len(failed)} passed. "
     why += " ".join(f.verdict.why[:1].upper() + f.verdict.why[1:] + "." for f in failed or asked)
     table = TableView("Audits", ("audit", "passed", "value", "limit", "what was found"), rows)
     numbers = {

@@ -8,7 +8,7 @@ import numpy as np
 from thirtyfold.core.aim import Aim, evaluate
 from thirtyfold.core.charts import bars, grid, number, scatter
 from thirtyfold.core.errors import DataError
-from thirtyfold.core.evidence import Evidence, Picture, TableView
+from thirtyfold.core.evidence import Evidence, Picture, TableView, counted
 from thirtyfold.core.family import Family
 from thirtyfold.core.fieldtype import Array
 from thirtyfold.core.learned import Winner
@@ -117,7 +117,7 @@ class Prove:
             ("audit", "passed", "what was found"),
             tuple((f.verdict.name, "yes" if f.verdict.passed else "no", f.verdict.why) for f in findings),
         )
-        audited = Evidence(27, f"{len(findings)} audit(s) were made again on the new Package.", {}, (table,))
+        audited = Evidence(27, f"{counted(len(findings), 'audit')} made again on the new Package.", {}, (table,))
         verdicts = [*fresh, *(f.verdict for f in findings)]
         return Proved(
             compressed, verdicts, again, [Evidence(25, why, first.numbers, first.tables, first.pictures), audited]
@@ -188,7 +188,7 @@ class _Examined:
         if bad:
             first = bad[0]
             errors = (
-                f"Look at {len(bad)} group(s): where {first['column']} is {first['slice']} the error is "
+                f"Look at {counted(len(bad), 'group')}: where {first['column']} is {first['slice']} the error is "
                 f"{number(first['error'])} against {number(first['all'])} overall ({first['rows']:,} rows)."
             )
         gap = f"validation had {number(chosen)}, test has {number(value)}"
@@ -226,7 +226,7 @@ def _evidence(tested: Tested, gates: Sequence[Verdict], aim: Aim, pictures: tupl
     why = (
         f"{aim.metric} {number(tested.scores[aim.metric])} on {tested.rows:,} sealed rows (95 % interval "
         f"{number(low)} to {number(high)}; naive answer {number(tested.baseline)}). "
-        f"These rows were looked at {tested.looks} time(s) so far."
+        f"These rows were looked at {counted(tested.looks, 'time')} so far."
     )
     no = [g for g in gates if not g.passed]
     if no:

@@ -71,7 +71,7 @@ class Calibration:
         return Finding(verdict, tables, (picture,), fixed=fixed)
 
     def _abstaining(self, case: Case) -> tuple[Package | None, str]:
-        if self.accuracy is None:
+        if self.accuracy is None or case.final:
             return None, ""
         confidence, right = _confidence(case, "validation")
         order = np.argsort(-confidence, kind="stable")

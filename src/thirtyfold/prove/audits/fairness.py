@@ -60,29 +60,32 @@ class Fairness:
             return self._none("no column has a name that tells of a protected group; name one with 'by'")
         rates = {name: self._groups(case, case.package, name) for name in columns}
         gaps = {name: _gap(groups, self.measure) for name, groups in rates.items()}
-        worst = max(gaps, key=lambda n: -1.0 if np.isnan(gaps[n]) else gaps[n])
+        worst = max(gaps, key=gaps.__getitem__)
         tables = [_table(name, groups) for name, groups in rates.items()]
-        options = self._options(case, worst, context)
-        fixed = None
+        helped = max(columns, key=lambda n: self._gap(case, case.package, n))  # chosen on validation rows
+        options = {} if case.final else self._options(case, helped, context)
         if options:
-            tables.append(self._price(case, worst, options))
-            fixed = options.get(self.fix)
-        gap = gaps[worst]
-        limit = self.at_most
-        after = _gap(self._groups(case, fixed, worst), self.measure) if fixed else gap
-        why = f"{self.measure} differs by {number(gap)} between the groups of {worst}"
+            tables.append(self._price(case, helped, options))
+        asked = options.get(self.fix)
+        fixed = asked if asked and self._gap(case, asked, helped) < self._gap(case, case.package, helped) else None
+        after = {n: _gap(self._groups(case, fixed, n), self.measure) for n in columns} if fixed else gaps
+        gap, limit = gaps[worst], self.at_most
+        why = f"{self.measure.replace('_', ' ')} differs by {number(gap)} between the groups of {worst}"
         if fixed:
-            why += f"; after the fix ({self.fix}) by {number(after)}"
+            why += f"; after the fix ({self.fix} by {helped}) by {number(after[worst])}"
+        elif asked:
+            why += f"; the fix ({self.fix}) does not narrow the gap on validation rows, so it is not taken"
         elif limit is None and gap > USUAL:
             why += f" (more than the usual {USUAL:g}: see the table for fixes and their price)"
-        passed = limit is None or bool(after <= limit)
+        now = max(after.values())
+        passed = limit is None or bool(now <= limit)
         picture = bars(
             f"Share chosen, by {worst}",
             [g["group"] for g in rates[worst]],
             [g["selection_rate"] for g in rates[worst]],
         )
         verdict = Verdict(
-            "safety.fairness", passed, why, float(after), limit, case.package.hash, {"gaps": gaps, "by": columns}
+            "safety.fairness", passed, why, float(now), limit, case.package.hash, {"gaps": gaps, "by": columns}
         )
         return Finding(verdict, tuple(tables), (picture,), fixed=fixed)
 
@@ -90,13 +93,19 @@ class Fairness:
     def _none(why: str, *, passed: bool = True) -> Finding:
         return Finding(Verdict("safety.fairness", passed, why), applicable=not passed)
 
+    def _gap(self, case: Case, package: Package, name: str) -> float:
+        """The gap on validation rows: what a choice may depend on."""
+        return _gap(self._groups(case, package, name, "validation"), self.measure)
+
     @staticmethod
-    def _groups(case: Case, package: Package, name: str) -> list[dict[str, Any]]:
-        """Rates on test rows of each group with enough rows."""
-        truth, raw, columns = case.answers("test", package)
+    def _groups(
+        case: Case, package: Package, name: str, part: Literal["validation", "test"] = "test"
+    ) -> list[dict[str, Any]]:
+        """Rates of each group with enough rows."""
+        truth, raw, columns = case.answers(part, package)
         chosen = package.task.decide(raw, columns) == 1
         out = []
-        for group, members in _masks(case.test[name]):
+        for group, members in _masks(getattr(case, part)[name]):
             mask = members & (truth >= 0)
             if mask.sum() < FEWEST:
                 continue
