@@ -18,6 +18,8 @@ from thirtyfold.watch.live import Live
 __all__ = ["Drift"]
 
 DRAWS = 2000
+OTHER = "(other)"
+"""The interval in which a profile counts all categories that it does not name."""
 
 
 class Drift:
@@ -107,14 +109,18 @@ def _shares(profile: ColumnProfile, names: list[str]) -> Array:
 def _expected(profile: ColumnProfile, rows: int) -> tuple[Array, list[Array]]:
     """The shares to expect, and which intervals are counted together because fewer than 5 of the rows would fall there.
 
-    Values never seen are expected as often as values seen once were (Good 1953).
+    Categories seen fewer than 5 times in training are counted together with those never seen: new rows have other rare
+    ones, so that each by itself is expected too often (Good 1953), and all of them together just as often.
     """
     counts = _shares(profile, list(profile.bins))
-    once = 0.0 if profile.edges else float((counts[:-2] == 1).sum())
-    counts[-1] = max(counts[-1], once, 0.5)
+    seen = counts.copy()
+    counts[-1] = max(counts[-1], 0.5)
     counts[-2] = max(counts[-2], 0.5)
     shares = counts / counts.sum()
     rare = shares * rows < 5
+    if not profile.edges:
+        rare[:-2] |= (seen[:-2] < 5) | np.array([name == OTHER for name in profile.bins], dtype=bool)
+        rare[-1] = True
     groups = [np.array([i]) for i in np.flatnonzero(~rare)]
     if rare.any():
         groups.append(np.flatnonzero(rare))
