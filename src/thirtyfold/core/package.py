@@ -80,6 +80,12 @@ class Package:
         return hashlib.sha256("\n".join([*parts, json.dumps(core, sort_keys=True)]).encode()).hexdigest()
 
     @cached_property
+    def raw_hash(self) -> str:
+        """Names what decides the raw answers: Packages that differ in their task (thresholds) alone share it."""
+        parts = [f"{n} {h}" for n, h in sorted(self._hashes.items()) if not n.startswith((*ADDED, "task.json"))]
+        return hashlib.sha256("\n".join([*parts, str(self.manifest["model"])]).encode()).hexdigest()
+
+    @cached_property
     def _hashes(self) -> dict[str, str]:
         return {name: hashlib.sha256(data).hexdigest() for name, data in self.files.items()}
 

@@ -21,7 +21,7 @@ BOTH = cast(Form, "levels+vector")
 """The key under which an ensemble's rows stand when its members take both forms: levels first, then vector."""
 
 MODELS: Family[Model] = Family("learn.models")
-SAMPLE = 20_000
+SAMPLE = 10_000
 """Training rows scored for the gap; more would not change its second digit."""
 
 

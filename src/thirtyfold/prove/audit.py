@@ -37,10 +37,10 @@ class Case:
     ) -> tuple[Array, Array, dict[str, Array]]:
         """Truth, raw answers and typed columns of the Package (or another one) on a part; each is asked once."""
         asked = package or self.package
-        if (asked.hash, part) not in self.told:
+        if (asked.raw_hash, part) not in self.told:
             rows: Table = getattr(self, part)
-            self.told[asked.hash, part] = answers(asked, rows)
-        return self.told[asked.hash, part]
+            self.told[asked.raw_hash, part] = answers(asked, rows)
+        return self.told[asked.raw_hash, part]
 
 
 @dataclass(frozen=True)

@@ -15,7 +15,7 @@ from thirtyfold.prove.score import answers
 
 __all__ = ["Privacy"]
 
-MOST = 10_000
+MOST = 5_000
 USUAL = 0.6
 
 
