@@ -134,13 +134,13 @@ def _retrain(
         raise outcome.error
     if outcome.status != 0 or outcome.package is None:
         no = "; ".join(g["why"] for g in outcome.summary["gates"] if not g["passed"])
-        return replace(looked, action="refused", why=f"{looked.why}. The challenger did not pass: {no}")
+        return replace(looked, action="refused", why=f"{looked.why.rstrip('.')}. The challenger did not pass: {no}")
     challenger = outcome.package
     if challenger.hash == champion.hash:
-        return replace(looked, action="not_better", why=f"{looked.why}. Nothing new was learned.")
+        return replace(looked, action="not_better", why=f"{looked.why.rstrip('.')}. Nothing new was learned.")
     rows = labeled.tail(held) if held else _test_rows(outcome.folder, base)
     verdict = compare(champion, challenger, _table(challenger, rows, aim), aim, spec.retrain.confidence)
-    said = f"{looked.why}. {verdict.why}"
+    said = f"{looked.why.rstrip('.')}. {verdict.why}"
     if not verdict.passed:
         return Looked(spec.name, looked.champion, "not_better", said, [*looked.verdicts, verdict])
     promoted = registry.promote(challenger.hash, why=verdict.why)

@@ -301,3 +301,10 @@ def test_a_frame_with_types_needs_no_reading(clean):
     ran = clean(frame)
     assert {c.type for c in ran.table.columns.values()} == {"number", "category"}
     assert sorted(ran.table["y"].unique()) == ["0", "1", "2"]
+
+
+@pytest.mark.step(3, 6)
+def test_copies_do_not_hide_that_a_column_names_the_row(clean):
+    rows = [{"code": f"C{i:04d}", "x": i % 7, "y": "ab"[i % 2]} for i in range(60)]
+    table = clean(pl.DataFrame([*rows, *rows[:5]])).table
+    assert table.columns["code"].type == "id" and "code" not in table.inputs

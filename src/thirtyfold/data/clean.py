@@ -53,7 +53,8 @@ class Clean:
         table = collected.describe(*self._roles(collected))
         table, changes = asked.propose("raw", Draft(table, raw))
         context.progress("recognizing field types")
-        table = table.describe(*(self._typed(c, table[c.name]) for c in table.columns.values()))
+        once = _once(table.frame.select(list(table.columns)))
+        table = table.describe(*(self._typed(c, table[c.name], once) for c in table.columns.values()))
         context.progress("reading values")
         table, unreadable = _read(table)
         self._check_said(collected, table, unreadable)
@@ -124,15 +125,18 @@ class Clean:
         given[self.target] = "target"
         return [replace(table.columns[n], role=r, why=f"said: {r}") for n, r in given.items()]
 
-    def _typed(self, column: Column, values: pl.Series) -> Column:
-        """The column with its field type: as said in the Spec, or the one that is surest of it."""
+    def _typed(self, column: Column, values: pl.Series, once: pl.Series | None) -> Column:
+        """The column with its field type: as said in the Spec, or the one that is surest of it.
+
+        Rows in ``once`` tell which type it is: in all rows a copy would make the name of a row look like no name.
+        """
         sample = sample_of(column, values)
         if column.name in self.fields:
             word, options = split_choice(self.fields[column.name], f"fields.{column.name}")
             if not options:
                 options = _infer(word, sample)
             return replace(column, type=word, options=_as_dict(word, options), why="said in fields")
-        word, why = recognize(sample)
+        word, why = recognize(sample if once is None else sample_of(column, values.gather(once)))
         if column.role == "id" and word not in ("category", "text"):
             word, why = "id", "said: id"
         if column.role == "target":
@@ -170,6 +174,12 @@ def recognize(sample: Sample) -> tuple[str, str]:
     if scores[word] <= 0:
         return "category", "nothing else fits"
     return word, f"recognized, sureness {scores[word]:.2f} of 1"
+
+
+def _once(frame: pl.DataFrame) -> pl.Series | None:
+    """The rows that are no exact copy of an earlier one; None where there is no copy."""
+    unique = frame.with_row_index("row ").unique(frame.columns, keep="first", maintain_order=True)["row "]
+    return unique if len(unique) < len(frame) else None
 
 
 def sample_of(column: Column, values: pl.Series, most: int = 2000) -> Sample:

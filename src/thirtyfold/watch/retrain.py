@@ -101,6 +101,7 @@ def decide(
     labels = traffic.feedback(since, now).drop_nulls("truth")["id"].n_unique()
     news = News(verdicts, labels, now, since, lineage)
     said = [t.fires(news) for t in _triggers(spec).values()]
+    said = [(fired, why.rstrip(".")) for fired, why in said]
     reasons = [why for fired, why in said if fired]
     if reasons:
         return Decision(True, "; ".join(reasons))

@@ -311,14 +311,17 @@ def _feedback(body: Any) -> Feedback:
 
 def _detail(fault: Fault) -> dict[str, Any]:
     """A fault as FastAPI writes them, with what is allowed and what to try."""
-    loc = ["body", *(int(p) if p.isdigit() else p for p in fault.where.split(".") if p)]
+    loc = ["body", *(int(p) if p.isdigit() else p for p in fault.where.split(".") if p and p != "body")]
     more = {k: v for k, v in (("allowed", fault.allowed), ("hint", fault.hint)) if v}
     return {"loc": loc, "msg": fault.what, "type": "value_error", **more}
 
 
 def _loads(body: bytes) -> Any:
     try:
-        return json.loads(body, parse_constant=_not_json)
+        read = json.loads(body, parse_constant=_not_json)
+        if b"\\u" in body:
+            _dumps(read)  # half of a surrogate pair is no text: it could be neither kept nor answered
+        return read
     except (ValueError, RecursionError) as error:
         raise Refused(400, Fault("body", f"is not JSON: {error}.")) from None
 
