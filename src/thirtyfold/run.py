@@ -138,8 +138,8 @@ def execute(
 ) -> Outcome:
     """Do the whole lifecycle, or up to and including the stage ``until``.
 
-    A champion that this very Spec made of this very data (``champion_run`` tells) is not compared with itself: done
-    again, such a run looks at no test row again.
+    A champion that was made of the model which is learned here (``champion_run`` tells) is not compared with itself:
+    done again, such a run looks at no test row again.
 
     Raises SpecError for a fault of the Spec before anything runs. Whatever goes wrong later is in the Outcome, with all
     that was done kept: the same call goes on from there.
@@ -167,7 +167,7 @@ def _stages(work: _Work, stages: list[Planned], until: str | None, champion_run:
                 continue
             try:
                 evidence = _stage(work, stage)
-                if stage.name == "collect" and _made_by(champion_run, work):
+                if "learned" in stage.contract.gives and _made_by(champion_run, work):
                     work.give("champion", None)
             except ThirtyfoldError as error:
                 _failed(work, stage, error)
@@ -188,11 +188,10 @@ def _stages(work: _Work, stages: list[Planned], until: str | None, champion_run:
 
 
 def _made_by(run: Path | None, work: _Work) -> bool:
-    """Whether an earlier run had the same Spec and collected the same data."""
+    """Whether an earlier run learned the very same model, whatever it did with it then."""
     events = list(Record(run / "record.jsonl")) if run is not None else []
-    same = any(e["event"] == "run_started" and e["spec"] == work.spec.digest() for e in events)
-    collected = work.gifts["collected"][2]
-    return same and any(e["event"] == "stage_done" and e["gifts"].get("collected") == collected for e in events)
+    learned = work.gifts["learned"][2]
+    return any(e["event"] == "stage_done" and e["gifts"].get("learned") == learned for e in events)
 
 
 def _failed(work: _Work, stage: Planned, error: ThirtyfoldError) -> None:
