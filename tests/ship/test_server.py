@@ -372,38 +372,3 @@ def test_a_disk_that_refuses_makes_feedback_wait_and_loses_no_prediction(
         monkeypatch.setattr(Traffic, "put", staticmethod(right))
         assert client.post("/feedback", {"id": name, "thumb": "up"})[0] == 201
     assert Traffic(tmp_path / "traffic.sqlite").count() == 2
-
-
-@pytest.mark.slow
-def test_one_row_takes_at_most_twice_as_long_as_an_empty_route(tmp_path: Path) -> None:
-    """Both on the same machine at the same time, medians of turns; 2.5 allows for a busy machine."""
-    import statistics
-
-    from fastapi import FastAPI
-
-    empty = FastAPI()
-
-    @empty.post("/predict")
-    async def nothing() -> dict[str, str]:
-        return {}
-
-    from queue import SimpleQueue
-
-    told: SimpleQueue[str] = SimpleQueue()
-    server = server_of(empty, "127.0.0.1", 0, told.put)
-    thread = threading.Thread(target=server.run, daemon=True)
-    thread.start()
-    with process(example("linear").package, tmp_path) as (_, port):
-        clients = [Client(int(told.get().rsplit(":", 1)[1])), Client(port)]
-        took: list[list[float]] = [[], []]
-        for _ in range(1500):
-            for at, one in enumerate(clients):
-                start = time.perf_counter()
-                assert one.post("/predict", ROW)[0] == 200
-                took[at].append(time.perf_counter() - start)
-        for one in clients:
-            one.http.close()
-    server.should_exit = True
-    thread.join(timeout=30)
-    usual, own = (statistics.median(t[300:]) for t in took)
-    assert own < 2.5 * usual, f"{own * 1000:.2f} ms against {usual * 1000:.2f} ms"
