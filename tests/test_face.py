@@ -7,6 +7,7 @@ import polars as pl
 import pytest
 
 import thirtyfold
+from thirtyfold.core.errors import SpecError
 
 FRAME = pl.DataFrame({"a": [float(i % 17) for i in range(60)], "b": ["x", "y", "z"] * 20, "t": ["no", "yes"] * 30})
 
@@ -37,3 +38,12 @@ def test_any_frame_gives_the_same_rows(kind: str, tmp_path: Path) -> None:
     outcome = thirtyfold.run({"target": "t"}, frames[kind], home=tmp_path, until="collect")
     told = next(s for s in outcome.summary["steps"] if s["number"] == 4)
     assert "60 rows of 3 columns" in told["why"]
+
+
+def test_faults_of_a_spec_are_told_before_anything_runs(tmp_path: Path) -> None:
+    """Against the columns of the frame that was given, all at once."""
+    spec = {"target": "tt", "roles": {"time": "when"}, "safety": [{"fairness": {"by": ["sex"]}}], "model": "tre"}
+    with pytest.raises(SpecError) as caught:
+        thirtyfold.run(spec, FRAME, home=tmp_path)
+    assert {"target", "roles.time", "safety.0.fairness.by", "model"} <= {f.where for f in caught.value.faults}
+    assert not (tmp_path / "runs").exists()

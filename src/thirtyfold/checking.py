@@ -2,7 +2,7 @@
 
 from thirtyfold.core.errors import Fault, SpecError, ThirtyfoldError
 from thirtyfold.core.expression import Expression
-from thirtyfold.core.family import nearest
+from thirtyfold.core.family import nearest, split_choice
 from thirtyfold.core.spec import Spec
 from thirtyfold.data.collect import source_of
 from thirtyfold.plan import filled
@@ -10,16 +10,20 @@ from thirtyfold.plan import filled
 __all__ = ["faults_of"]
 
 
-def faults_of(spec: Spec) -> list[Fault]:
-    """Every fault of a Spec: its words and options, what contradicts, and its columns against the data's head."""
+def faults_of(spec: Spec, given: list[str] | None = None) -> list[Fault]:
+    """Every fault of a Spec: its words and options, what contradicts, and its columns against the data's head.
+
+    ``given`` are the columns of data that takes the place of ``collect``.
+    """
     faults: list[Fault] = []
     try:
         filled(spec)
     except ThirtyfoldError as error:
         faults += error.faults
+    if given is not None:
+        return [*faults, *_columns(spec, given)]
     if any(f.where.startswith("collect") for f in faults):
         return faults
-
     try:
         columns = source_of(spec.collect).peek(100).columns
     except ThirtyfoldError as error:
@@ -28,7 +32,6 @@ def faults_of(spec: Spec) -> list[Fault]:
 
 
 def _columns(spec: Spec, columns: list[str]) -> list[Fault]:
-
     roles = spec.roles
     used: list[tuple[str, str]] = [("target", spec.target)]
     used += [(f"fields.{name}", name) for name in spec.fields]
@@ -41,6 +44,10 @@ def _columns(spec: Spec, columns: list[str]) -> list[Fault]:
             used += [(f"features.{name}", column) for column in Expression(text).names if column not in spec.features]
         except SpecError:
             continue  # said already, with the reason
+    for at, choice in enumerate(spec.safety):
+        word, options = split_choice(choice, "safety")
+        by = options.get("by") if isinstance(options, dict) else None
+        used += [(f"safety.{at}.{word}.by", n) for n in ([by] if isinstance(by, str) else by or [])]
     shown = ", ".join(columns[:40]) + (" ..." if len(columns) > 40 else "")
     return [
         Fault(where, f"the data has no column '{name}'.", shown, nearest(name, columns))

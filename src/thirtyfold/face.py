@@ -30,9 +30,11 @@ def run(spec: SpecLike, data: Any = None, *, home: str | Path | None = None, unt
         >>> outcome.summary["status"]  # doctest: +SKIP
         'done'
     """
+    from thirtyfold.checking import faults_of
+
     frame = None if data is None else polars_of(data)
-    made = _spec(spec, given=data is not None)
-    faults = [] if data is not None else check(made)
+    made = _spec(spec, given=frame is not None)
+    faults = check(made) if frame is None else faults_of(made, frame.columns)
     if faults:
         raise SpecError(faults)
     path = spec if isinstance(spec, str | Path) else None

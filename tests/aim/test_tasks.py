@@ -62,3 +62,9 @@ def test_whole_numbers_that_come_round_are_classes_and_others_are_not():
     )
     years = pl.Series(np.arange(1900.0, 2000.0))
     assert Classification.recognize("number", years) < Regression.recognize("number", years)
+
+
+@pytest.mark.step(1)
+def test_text_is_refused_as_a_number_by_what_it_is():
+    with pytest.raises(DataError, match="is text, and regression needs numbers"):
+        Family("aim.tasks").build("regression", "task").fit(pl.Series("y", ["yes", "no", "yes"]))

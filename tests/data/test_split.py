@@ -132,3 +132,15 @@ def test_looks_are_counted(real):
 def test_the_table_of_copies_has_what_the_checks_need():
     table, copies = copied_table()
     assert len(table) > len(set(copies.tolist()))
+
+
+@pytest.mark.step(10)
+def test_a_group_that_is_torn_apart_is_told(clean):
+    """Time comes before the group; what that costs must not be silent."""
+    frame = pl.DataFrame({"x": [f"{i}.5" for i in range(200)], "who": [f"p{i % 40}" for i in range(200)],
+                          "when": [f"2020-{1 + i // 20:02d}-{1 + i % 20:02d}" for i in range(200)],
+                          "y": ["a", "b"] * 100})  # fmt: skip
+    roles = {"group": "who", "time": "when"}
+    assert "40 groups of 'who' have rows on two sides" in clean(frame, roles=roles).split().evidence[0].why
+    grouped = clean(frame, roles=roles, split={"how": "grouped"}).split()
+    assert "Warning" not in grouped.evidence[0].why

@@ -8,7 +8,7 @@ import polars as pl
 from thirtyfold.core.aim import Aim
 from thirtyfold.core.charts import bars
 from thirtyfold.core.errors import DataError, Fault
-from thirtyfold.core.evidence import Evidence, Picture, TableView
+from thirtyfold.core.evidence import Evidence, Picture, TableView, counted
 from thirtyfold.core.family import Choice, Family
 from thirtyfold.core.sealed import Sealed
 from thirtyfold.core.spec import Spec
@@ -91,6 +91,7 @@ def _evidence(table: Table, parts: np.ndarray, copies: np.ndarray, how: Choice, 
     shared = int(len(copies) - len(np.unique(copies)))
     if shared:
         said.append(f"{shared:,} exact copies stay on the side of the row they copy.")
+    said += _parted(table, parts)
     view, lacking = _answers(table, parts)
     said += [f"Warning: '{c}' does not occur in {part}." for c, part in lacking[:5]]
     said.append("The test rows are sealed: every look at them is counted.")
@@ -101,6 +102,18 @@ def _evidence(table: Table, parts: np.ndarray, copies: np.ndarray, how: Choice, 
         numbers["times"] = _times(table, parts, times[0])
     picture: Picture = bars("Rows in each part", list(NAMES), [float(n) for n in rows])
     return Evidence(10, " ".join(said), numbers, (view,), (picture,))
+
+
+def _parted(table: Table, parts: np.ndarray) -> list[str]:
+    """A warning where rows of one group are on two sides, because the Spec also asks for another way to split."""
+    for name in table.named("group"):
+        sides = pl.DataFrame({"group": table[name], "part": parts}).drop_nulls("group").group_by("group")
+        torn = int((sides.agg(pl.col("part").n_unique())["part"] > 1).sum())
+        if torn:
+            return [
+                f"Warning: {counted(torn, 'group')} of '{name}' have rows on two sides; 'how: grouped' prevents it."
+            ]
+    return []
 
 
 def _answers(table: Table, parts: np.ndarray) -> tuple[TableView, list[tuple[str, str]]]:

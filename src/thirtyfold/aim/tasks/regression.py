@@ -39,6 +39,9 @@ class Regression:
     def fit(self, target: pl.Series) -> Self:
         known = self.encode(target)
         known = known[np.isfinite(known)]
+        if target.dtype == pl.String and len(known) < 0.5 * (len(target) - target.null_count()):
+            hint = "Set 'task: classification', or choose another target."
+            raise DataError(Fault(target.name, "is text, and regression needs numbers.", hint=hint))
         if len(known) == 0 or float(known.min()) == float(known.max()):
             raise DataError(Fault(target.name, "has one value only; there is nothing to learn."))
         return replace(self, low=float(known.min()), high=float(known.max()))
