@@ -17,7 +17,7 @@ def faults_of(spec: Spec, given: list[str] | None = None) -> list[Fault]:
     """
     faults: list[Fault] = []
     try:
-        filled(spec)
+        filled(spec, changed_only=True)
     except ThirtyfoldError as error:
         faults += error.faults
     if given is not None:

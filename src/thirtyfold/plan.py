@@ -104,15 +104,22 @@ def plan(spec: Spec, lifecycle: Iterable[str] = LIFECYCLE) -> list[Planned]:
     return stages
 
 
-def filled(spec: Spec) -> Spec:
-    """The same Spec with every option of every choice filled in; raises SpecError with all faults at once."""
+def filled(spec: Spec, *, changed_only: bool = False) -> Spec:
+    """The same Spec with every option of every choice filled in; raises SpecError with all faults at once.
+
+    ``changed_only`` leaves the choices that nobody changed as they are: their defaults are right, and not to import
+    their members is a third of the time that a check takes.
+    """
     faults: list[Fault] = []
     tree = spec.model_dump()
+    usual = Spec.of({"target": "y", "collect": "x"}).model_dump() if changed_only else {}
     for path, family in FAMILIES.items():
         section, _, key = path.partition(".")
         if key and tree[section] is None:
             continue
         holder: dict[str, Any] = tree[section] if key else tree
+        if changed_only and section != "collect" and tree[section] == usual[section]:
+            continue
         holder[key or section] = _fill(holder[key or section], Family(family), path, faults)
     tree["fields"] = {n: _fill(c, Family("data.types"), f"fields.{n}", faults) for n, c in spec.fields.items()}
     for name, family in (("task", "aim.tasks"), ("metric", "aim.metrics")):
