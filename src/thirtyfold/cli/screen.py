@@ -72,7 +72,7 @@ def _line(event: Event, mark: str, color: str) -> Table:
     line = Table.grid(padding=(0, 1), expand=True)
     for width in (1, 5, 10, 7):
         line.add_column(width=width, no_wrap=True)
-    line.add_column(ratio=1)
+    line.add_column(ratio=1, no_wrap=True, overflow="ellipsis")
     found = next((e.why for e in event.evidence if e.status != "not_applicable"), "")
     found = found or next((e.why for e in event.evidence), event.text)
     time_ = "reused" if event.reused else f"{event.seconds:.2f} s" if event.seconds else ""
