@@ -8,6 +8,7 @@ from thirtyfold.core.aim import Aim, Goal
 from thirtyfold.core.charts import bars, number
 from thirtyfold.core.encoder import Encoded
 from thirtyfold.core.evidence import Evidence, TableView, not_applicable
+from thirtyfold.core.fieldtype import Array
 from thirtyfold.core.learned import Score, Winner
 from thirtyfold.core.model import Candidate
 from thirtyfold.core.spec import Spec
@@ -20,7 +21,9 @@ from thirtyfold.learn.options import written
 __all__ = ["Regularize", "Regularized"]
 
 ROWS = 4000
-"""Training rows that both fits see at most; the gap is wider on fewer rows, for both alike."""
+"""Training rows that both fits see at most; the gap is wider on fewer rows, for both alike. And validation rows that
+both are compared on at most.
+"""
 HURRY = 30.0
 """Seconds left of the budget under which a tenth of the rows must do."""
 
@@ -54,7 +57,9 @@ class Regularize:
         whole = {"train": score.train[metric], "validation": score.validation[metric]}
         gap: dict[str, Any] = {"metric": metric, **whole, "gap": _gap(score, aim), "measures": {}}
         candidate, what = _alone(winner.trained.candidate)
-        bench = Bench.of(self._fewer(train_rows, context), validation_rows, validation, goal, aim)
+        kept = self._kept(len(validation))
+        held = {form: rows.take(kept) for form, rows in validation_rows.items()}
+        bench = Bench.of(self._fewer(train_rows, context), held, validation.take(kept), goal, aim)
         context.progress(f"fitting {candidate.word} with its measures")
         on_model = bench.fit(candidate, Inner(context, "with"))
         measures = on_model.measures()
@@ -84,6 +89,12 @@ class Regularize:
             (listed,),
         )
         return Regularized(gap, [named, self._told(gap, aim, (on, without))])
+
+    def _kept(self, many: int) -> Array:
+        """Which validation rows: all, or a sample of them."""
+        if many <= ROWS:
+            return np.arange(many)
+        return np.sort(np.random.default_rng(self.seed).choice(many, ROWS, replace=False))
 
     def _fewer(self, rows: dict[str, Encoded], context: Context) -> dict[str, Encoded]:
         left = context.remaining()

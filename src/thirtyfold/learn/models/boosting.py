@@ -21,7 +21,7 @@ __all__ = ["Boosting"]
 
 UNWATCHED = 15.0
 """Rate times rounds, at most, where there are no validation rows to stop by and none was asked not to stop."""
-WATCHED = 3000
+WATCHED = 1000
 """Training rows on which the loss is followed; watching all of them takes as long as growing the trees."""
 ALONE = 2_000_000
 """Numbers in the matrix up to which one thread is as fast as two (2.2 s for 34,000 x 14 on a free machine), and does
@@ -157,6 +157,7 @@ class Boosting:
 
     def _parameters(self, train: Encoded, context: Context) -> dict[str, Any]:
         o = self.options
+        many = train.matrix.size > ALONE
         objective = ("regression", "binary", "binary")[train.classes] if train.classes < 3 else "multiclass"
         return {
             "objective": objective,
@@ -174,8 +175,9 @@ class Boosting:
             "extra_trees": o["extra"],
             "seed": context.seed,
             "deterministic": True,
-            "force_row_wise": True,
-            "num_threads": context.threads if train.matrix.size > ALONE else 1,
+            # The same trees either way; by columns one thread needs a tenth less time.
+            "force_row_wise" if many else "force_col_wise": True,
+            "num_threads": context.threads if many else 1,
             "verbose": -1,
         }
 
