@@ -61,3 +61,22 @@ def test_labels_come_back_as_they_were():
     assert set(model.predict(X[300:])) <= {"malignant", "benign"}
     assert model.classes_.tolist() == ["benign", "malignant"]
     assert np.allclose(model.predict_proba(X[300:]).sum(axis=1), 1)
+
+
+@pytest.mark.parametrize("model", ["tree", "boosting", "linear"])
+def test_what_was_fitted_travels_to_another_process(model):
+    """joblib and GridSearchCV with more than one process need it, after predict too."""
+    import pickle
+
+    X, y = load_breast_cancer(return_X_y=True)
+    fitted = thirtyfold.Classifier(model=model).fit(X, y)
+    before = fitted.predict_proba(X)
+    assert np.array_equal(pickle.loads(pickle.dumps(fitted)).predict_proba(X), before)
+
+
+def test_a_value_that_cannot_be_read_is_refused_by_name():
+    age = [20 + i * 7 % 41 for i in range(80)]
+    frame = pd.DataFrame({"age": age, "city": ["a", "b"] * 40})
+    fitted = thirtyfold.Classifier(model="tree").fit(frame, ["yes" if a > 40 else "no" for a in age])
+    with pytest.raises(ValueError, match="'forty' is not a number"):
+        fitted.predict(pd.DataFrame({"age": ["forty", 3], "city": ["a", "b"]}))

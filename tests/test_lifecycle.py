@@ -177,6 +177,13 @@ def test_compression_is_tried_or_says_why_not(whole):
         assert len(sizes) > 1 and sizes[chosen] <= sizes["as it is"]
 
 
+@pytest.mark.step(29)
+def test_the_example_holds_values_that_were_seen(whole):
+    folder, _, frame = whole
+    row = json.loads((folder / "package" / "example.json").read_text())["row"]
+    assert row["city"] in set(frame["city"])
+
+
 def test_nothing_in_a_package_is_a_pickle(whole):
     files = [p for p in (whole[0] / "package").rglob("*") if p.is_file()]
     assert len(files) > 8

@@ -128,7 +128,9 @@ class _Learner(BaseEstimator):  # type: ignore[misc]
     def _raw(self, X: Any) -> Array:
         check_is_fitted(self)
         columns, _ = self._columns(X, reset=False)
-        table, _ = self.package_.door.table(columns)
+        table, faults = self.package_.door.table(columns)
+        if faults:
+            raise ValueError("; ".join(map(str, faults[:20])))
         return self.package_.raw(self.package_.arrays(table))
 
 

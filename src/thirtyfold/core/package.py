@@ -72,6 +72,10 @@ class Package:
         manifest = {"format": FORMAT, "name": name, "model": model[0], "task": task[0], "lineage": dict(lineage or {})}
         return cls(files, manifest)
 
+    def __reduce__(self) -> tuple[Any, ...]:
+        """What a process may hand to another: the files alone, for what was opened from them cannot travel."""
+        return Package, (dict(self.files), dict(self.manifest))
+
     @cached_property
     def hash(self) -> str:
         """Names what decides the answers: the same on every machine for the same files."""

@@ -41,7 +41,7 @@ def summarize(
     addresses: Sequence[str],
 ) -> dict[str, Any]:
     """The whole run as one JSON object, with all thirty numbers present."""
-    steps = [_step(number, stamps) for number in NAMES]
+    steps = [_step(number, stamps, "failed" if error is not None else "not_applicable") for number in NAMES]
     if isinstance(error, Stopped):
         status = "stopped"
     elif error is not None:
@@ -69,6 +69,10 @@ def summarize(
     }
 
 
+def _unreached(status: str) -> str:
+    return "not reached" if status == "failed" else "not reached: the run was to end before it"
+
+
 def _score(tested: Tested | None) -> dict[str, Any]:
     if tested is None:
         return {}
@@ -86,11 +90,11 @@ def _score(tested: Tested | None) -> dict[str, Any]:
     }
 
 
-def _step(number: int, stamps: Sequence[Stamp]) -> dict[str, Any]:
-    """One of the thirty, from every stage that left something under its number."""
+def _step(number: int, stamps: Sequence[Stamp], unreached: str) -> dict[str, Any]:
+    """One of the thirty, from every stage that left something under its number; ``unreached`` when none did."""
     own = [s for s in stamps if number in s.steps or any(e.step == number for e in s.evidence)]
     evidence = [e for s in own for e in s.evidence if e.step == number]
-    kinds: list[str] = [e.status for e in evidence] or [s.status for s in own] or ["failed"]
+    kinds: list[str] = [e.status for e in evidence] or [s.status for s in own] or [unreached]
     first = next((k for k in ("failed", "refused", "done") if k in kinds), kinds[0])
     failed = next((s for s in own if s.status in ("failed", "refused") and not s.evidence), None)
     if failed is not None and first != "refused":
@@ -103,7 +107,7 @@ def _step(number: int, stamps: Sequence[Stamp]) -> dict[str, Any]:
         "step": NAMES[number],
         "stage": own[0].stage if own else "",
         "status": first,
-        "why": why or next((s.why for s in own if s.why), "") or "not reached",
+        "why": why or next((s.why for s in own if s.why), "") or _unreached(unreached),
         "seconds": round(sum(s.seconds / len(s.steps) for s in own if number in s.steps), 4),
         "evidence": {k: v for e in evidence for k, v in e.numbers.items()},
     }

@@ -44,7 +44,7 @@ def card(
     """
     parts = [
         f"# {package.name}",
-        f"Version `{package.hash[:12]}`, a {package.manifest['model']} model for {package.manifest['task']}.",
+        f"Version `{package.hash[:12]}`, model `{package.manifest['model']}`, for {package.manifest['task']}.",
         "## What it is for",
         purpose.get("goal") or f"Predicting `{aim.target}`.",
         f"Who uses it: {purpose['users']}" if purpose.get("users") else "Who uses it: not stated in the Spec.",

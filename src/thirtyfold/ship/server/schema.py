@@ -12,6 +12,10 @@ from thirtyfold.core.profile import ColumnProfile
 __all__ = ["answer_schema", "example_row", "openapi", "row_schema"]
 
 
+REST = "(other)"
+"""The interval of a profile in which the rare values are counted: no value that was ever seen."""
+
+
 def row_schema(package: Package) -> dict[str, Any]:
     """The JSON schema of one row: every input field, with description and example from the training rows."""
     profiles = package.profile.columns if package.profile else {}
@@ -32,7 +36,7 @@ def _seen(dtype: str, profile: ColumnProfile | None) -> pl.Series:
         return pl.Series(micro, dtype=pl.Int64).cast(pl.Datetime("us")).sort()
     elif profile is not None:
         words = " ".join(list(profile.numbers.get("words", {}))[:3])
-        values = ([words] if words else []) if profile.edges else list(profile.bins)
+        values = ([words] if words else []) if profile.edges else [b for b in profile.bins if b != REST]
     return pl.Series(values, dtype=DTYPES[dtype])
 
 
