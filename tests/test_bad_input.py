@@ -46,6 +46,7 @@ BAD = {
 
 
 @pytest.mark.parametrize("case", BAD)
+@pytest.mark.step(3)
 def test_data_that_cannot_be_learned_from(case, tmp_path, capsys):
     data, said = BAD[case]
     path = write(tmp_path, data)
@@ -128,6 +129,7 @@ def test_check_says_when_there_is_none(tmp_path, capsys):
     assert "no fault found" in capsys.readouterr().out
 
 
+@pytest.mark.step(5)
 def test_rows_that_cannot_be_read_are_in_quarantine_and_the_rest_goes_on(tmp_path, capsys):
     import polars as pl
 

@@ -132,6 +132,7 @@ def test_looks_at_the_test_rows_are_counted_over_runs(tmp_path):
     assert other > first, "another model on the same rows is"
 
 
+@pytest.mark.step(2, 25, 29)
 def test_a_gate_that_says_no_is_status_3_and_nothing_is_deployed(tmp_path):
     home = tmp_path / "home"
     process = start(small(tmp_path, "tree", "success: {roc_auc: 0.99999}\n"), home)

@@ -37,6 +37,7 @@ def test_every_metric_passes_the_published_check(word):
         ("mcc", sk.matthews_corrcoef(TRUTH, DECIDED)),
     ],
 )
+@pytest.mark.step(21, 25)
 def test_two_classes_as_scikit_learn(word, expected):
     assert FAMILY.build(word, "metric").score(TRUTH, RAW, DECIDED) == pytest.approx(expected, abs=1e-9)
 
@@ -50,10 +51,12 @@ def test_two_classes_as_scikit_learn(word, expected):
         ("mape", sk.mean_absolute_percentage_error(VALUES, GUESS)),
     ],
 )
+@pytest.mark.step(21, 25)
 def test_numbers_as_scikit_learn(word, expected):
     assert FAMILY.build(word, "metric").score(VALUES, GUESS[:, None], GUESS) == pytest.approx(expected)
 
 
+@pytest.mark.step(21, 25)
 def test_many_classes_as_scikit_learn():
     truth = RNG.integers(0, 3, 500)
     raw = RNG.dirichlet(np.ones(3), 500) + 0.4 * np.eye(3)[truth]

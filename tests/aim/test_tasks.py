@@ -14,6 +14,7 @@ WORDS = Family("aim.tasks").words()
 
 
 @pytest.mark.parametrize("word", WORDS)
+@pytest.mark.step(1)
 def test_every_task_passes_the_published_check(word):
     check_task(Family("aim.tasks").find(word))
 
@@ -51,6 +52,7 @@ def test_threshold_and_group_thresholds_decide():
 
 
 @pytest.mark.parametrize("task", [Classification(), Regression()])
+@pytest.mark.step(3)
 def test_a_constant_target_is_refused(task):
     with pytest.raises(DataError):
         task.fit(pl.Series("y", [1.0, 1.0, 1.0]))

@@ -8,12 +8,12 @@ import polars as pl
 import pytest
 
 from thirtyfold.core.aim import Aim
+from thirtyfold.core.quiet import Quiet
 from thirtyfold.core.spec import Spec
 from thirtyfold.data.clean import Clean, Cleaned
 from thirtyfold.data.collect import Collect, Collected
 from thirtyfold.data.label import Label
 from thirtyfold.data.split import Parted, Split
-from thirtyfold.testing.models import Alone
 
 
 @dataclass
@@ -32,17 +32,17 @@ class Ran:
         return Aim(self.spec.target, task, metric, greater=not number, metrics=(metric,))
 
     def split(self, seed: int = 0) -> Parted:
-        return Split(self.spec).run(self.table, self.cleaned.copies, self.aim(), Alone(seed))
+        return Split(self.spec).run(self.table, self.cleaned.copies, self.aim(), Quiet(seed))
 
     def label(self):
-        return Label(self.spec).run(self.split().train, self.aim(), Alone())
+        return Label(self.spec).run(self.split().train, self.aim(), Quiet())
 
 
 def clean(frame: pl.DataFrame | None, **spec: Any) -> Ran:
     """Collect and clean a frame (or what ``collect`` names), for a Spec of these keys."""
     made = Spec.of({"target": "y", "collect": "frame", **spec})
-    collected = Collect(made).run(frame, Alone())
-    return Ran(made, collected, Clean(made).run(collected.collected, Alone()))
+    collected = Collect(made).run(frame, Quiet())
+    return Ran(made, collected, Clean(made).run(collected.collected, Quiet()))
 
 
 @pytest.fixture(name="clean")

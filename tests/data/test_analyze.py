@@ -8,9 +8,9 @@ import pytest
 from scipy import stats
 from sklearn.metrics import mutual_info_score
 
+from thirtyfold.core.quiet import Quiet
 from thirtyfold.data.analyze import Analyze, Analyzed
 from thirtyfold.data.measures import Coded, association, coded, cramer, gives_away, information, ratio, spearman
-from thirtyfold.testing.models import Alone
 
 RNG = np.random.default_rng(0)
 REAL = "adult telco titanic pima mammography ames bike taxi hospital sms chinook".split()  # noqa: SIM905
@@ -18,7 +18,7 @@ REAL = "adult telco titanic pima mammography ames bike taxi hospital sms chinook
 
 def analyze(ran) -> Analyzed:
     labeled = ran.label()
-    return Analyze(ran.spec).run(labeled.learning, ran.aim(), labeled.goal, Alone())
+    return Analyze(ran.spec).run(labeled.learning, ran.aim(), labeled.goal, Quiet())
 
 
 def test_rank_correlation_is_scipys():

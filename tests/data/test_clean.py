@@ -7,11 +7,11 @@ from sklearn.datasets import load_iris
 from thirtyfold.core.door import Door, fingerprint
 from thirtyfold.core.errors import DataError, SpecError
 from thirtyfold.core.family import Family
+from thirtyfold.core.quiet import Quiet
 from thirtyfold.core.table import ROW
 from thirtyfold.data.collect import source_of
 from thirtyfold.data.draft import Cleaner, Draft
 from thirtyfold.testing.cleaners import check_cleaner
-from thirtyfold.testing.models import Alone
 from thirtyfold.testing.splitters import copied_table
 
 CLEANERS: Family[Cleaner] = Family("data.cleaners")
@@ -98,13 +98,14 @@ def test_pima_zeros_are_only_proposed(real):
     assert ledger.filter(pl.col("column") == "c1").height == 5  # five glucose readings of 0
 
 
+@pytest.mark.step(7)
 def test_hospital_repairs_are_right(real, mirror):
     """Slips repaired with 'spelling: all', against the clean side of the pair (Raha, SIGMOD 2019).
 
     Baran's own outputs reach F1 0.53 to 0.57 on the same 509 errors.
     """
     ran = real("hospital", clean={"spelling": "all"})
-    truth = source_of(str(mirror / "raha_hospital/clean.csv")).read(Alone()).frame
+    truth = source_of(str(mirror / "raha_hospital/clean.csv")).read(Quiet()).frame
     dirty = ran.collected.collected.frame.drop(ROW)
     right = wrong = errors = 0
     for at, name in enumerate(dirty.columns):
@@ -168,6 +169,7 @@ def test_a_spelling_never_leaves_one_answer(clean):
     assert clean(frame).table["y"].n_unique() == 2
 
 
+@pytest.mark.step(7)
 def test_numbers_in_every_notation(clean):
     n = 60
     frame = pl.DataFrame(
@@ -225,6 +227,7 @@ def test_rows_without_an_answer_are_set_aside_not_lost(clean):
 
 
 @pytest.mark.parametrize(("how", "rows", "groups"), [("group", 60, 40), ("drop", 40, 40), ("keep", 60, 60)])
+@pytest.mark.step(6)
 def test_duplicates(clean, how, rows, groups):
     frame = pl.DataFrame({"x": [f"{i % 40}.3" for i in range(60)], "y": ["ab"[i % 40 % 2] for i in range(60)]})
     ran = clean(frame, clean={"duplicates": how})
@@ -244,6 +247,7 @@ def test_duplicates(clean, how, rows, groups):
     ],
 )
 @pytest.mark.parametrize("text", [True, False])
+@pytest.mark.step(6)
 def test_numbers_that_stand_for_missing(clean, values, found, text):
     amounts = [*range(20, 61), *values]
     x = [str(a) for a in amounts] if text else [float(a) for a in amounts]

@@ -12,10 +12,10 @@ from thirtyfold.core.door import Door
 from thirtyfold.core.encoder import Encoder
 from thirtyfold.core.errors import DataError, SpecError
 from thirtyfold.core.model import Candidate
+from thirtyfold.core.quiet import Quiet
 from thirtyfold.core.table import ROW
 from thirtyfold.data.analyze import Analyze
 from thirtyfold.data.featurize import Featured, Featurize
-from thirtyfold.testing.models import Alone
 
 BOTH = [Candidate("boosting", {}, "levels"), Candidate("mlp", {}, "vector")]
 REAL = "adult telco titanic pima mammography ames bike taxi hospital sms air chinook names".split()  # noqa: SIM905
@@ -23,9 +23,9 @@ REAL = "adult telco titanic pima mammography ames bike taxi hospital sms air chi
 
 def featurize(ran, candidates=BOTH) -> Featured:
     labeled, parted = ran.label(), ran.split()
-    analyzed = Analyze(ran.spec).run(labeled.learning, ran.aim(), labeled.goal, Alone())
+    analyzed = Analyze(ran.spec).run(labeled.learning, ran.aim(), labeled.goal, Quiet())
     stage = Featurize(ran.spec)
-    return stage.run(labeled.learning, parted.validation, analyzed.inputs, ran.aim(), labeled.goal, candidates, Alone())
+    return stage.run(labeled.learning, parted.validation, analyzed.inputs, ran.aim(), labeled.goal, candidates, Quiet())
 
 
 @pytest.mark.step(12)
@@ -75,6 +75,7 @@ def test_a_plain_model_on_the_vectors_is_as_good_as_known(real):
     assert roc_auc_score(rest.target, model.predict_proba(rest.matrix)[:, 1]) > 0.895
 
 
+@pytest.mark.step(12)
 def test_nothing_is_learned_from_validation_rows(real):
     """Other validation rows, same encoders; and a target encoding never saw its own row."""
     ran = real("titanic")
@@ -83,12 +84,13 @@ def test_nothing_is_learned_from_validation_rows(real):
     inputs = labeled.learning.inputs
     half = parted.validation.take(np.arange(len(parted.validation) // 2))
     made = [
-        stage.run(labeled.learning, v, inputs, ran.aim(), labeled.goal, BOTH, Alone())
+        stage.run(labeled.learning, v, inputs, ran.aim(), labeled.goal, BOTH, Quiet())
         for v in (parted.validation, half)
     ]
     assert made[0].encoders["vector"].to_json() == made[1].encoders["vector"].to_json()
 
 
+@pytest.mark.step(12)
 def test_target_encodings_do_not_leak(clean):
     """A code of its own in most rows says nothing: out of fold it must not separate the classes, in fold it would."""
     rng = np.random.default_rng(0)
@@ -105,6 +107,7 @@ def test_target_encodings_do_not_leak(clean):
     assert roc_auc_score(rows.target, made.encoders["levels"].encode(columns)[:, at]) > 0.8
 
 
+@pytest.mark.step(12)
 def test_the_users_own_features(real):
     ran = real(
         "titanic", features={"family": "SibSp + Parch + 1", "fare_each": "Fare / family", "cabin": "missing(Cabin)"}

@@ -39,6 +39,7 @@ def test_every_member_keeps_the_contract_and_finds_planted_errors(word, load, cl
     assert len(found) >= 0.5 * suspects.height  # no more than half are false alarms
 
 
+@pytest.mark.step(8)
 def test_as_many_as_cleanlab_finds(clean):
     cleanlab_filter = pytest.importorskip("cleanlab.filter")
     from lightgbm import LGBMClassifier
@@ -58,6 +59,7 @@ def test_as_many_as_cleanlab_finds(clean):
     assert (ours & planted).sum() >= (peer & planted).sum() - 2
 
 
+@pytest.mark.step(8)
 def test_amounts_far_from_their_rows(clean):
     x, y = make_regression(800, 5, noise=5, random_state=0)
     y[::100] += 3000

@@ -6,10 +6,10 @@ import pytest
 
 from thirtyfold.core.errors import DataError
 from thirtyfold.core.family import Family
+from thirtyfold.core.quiet import Quiet
 from thirtyfold.core.sealed import Sealed
 from thirtyfold.core.table import Column, Table
 from thirtyfold.data.parts import Splitter, deal, together
-from thirtyfold.testing.models import Alone
 from thirtyfold.testing.splitters import check_splitter, copied_table
 
 SPLITTERS: Family[Splitter] = Family("data.splitters")
@@ -50,6 +50,7 @@ def test_real_sets(name, real):
 
 
 @pytest.mark.parametrize("name", ["adult", "mammography"])
+@pytest.mark.step(10)
 def test_classes_have_the_same_share_everywhere(name, real):
     ran = real(name)
     parted = ran.split()
@@ -58,6 +59,7 @@ def test_classes_have_the_same_share_everywhere(name, real):
     np.testing.assert_allclose(shares, (ran.table[ran.spec.target] == rare).mean(), atol=0.002)
 
 
+@pytest.mark.step(10)
 def test_the_future_is_tested_on(real):
     ran = real("bike", roles={"time": "dteday"})
     parted = ran.split()
@@ -82,6 +84,7 @@ def test_auto_prefers_what_the_data_says(clean):
     assert [len(given.train), len(given.validation), len(given.test)] == [120, 40, 40]
 
 
+@pytest.mark.step(10)
 def test_groups_that_share_a_copy_stay_together():
     frame = pl.DataFrame({"g": list("aabbccddee"), "y": [float(i) for i in range(10)]})
     table = Table.of(frame, {"g": Column("g", "category", "group"), "y": Column("y", "number", "target")})
@@ -123,9 +126,10 @@ def test_impossible_splits_are_one_message(clean, spec, said):
         clean(frame, **spec).split()
 
 
+@pytest.mark.step(10, 25)
 def test_looks_are_counted(real):
     sealed = real("titanic").split().test
-    context = Alone()
+    context = Quiet()
     assert sealed.open(context, "why")[1] == 1 and sealed.open(context, "again")[1] == 2
 
 

@@ -36,6 +36,7 @@ def test_threshold_is_the_best_of_all_by_scikit_learn(metric: str) -> None:
     assert found.at_half == pytest.approx(measure(truth, chance >= 0.5), abs=1e-9)
 
 
+@pytest.mark.step(22)
 def test_threshold_by_costs() -> None:
     """Sorted by chance: 1 0 1 0 0. Missing a positive costs 5, a false alarm 1: best is to call the first three."""
     truth, chance = np.array([1, 0, 1, 0, 0]), np.array([0.9, 0.8, 0.7, 0.3, 0.1])
@@ -79,6 +80,7 @@ def test_grid_takes_every_combination_once() -> None:
     assert values_of(Dial(1, 100, log=True), 3) == pytest.approx([1, 10, 100])
 
 
+@pytest.mark.step(22)
 def test_bayesian_beats_random_on_a_narrow_hill() -> None:
     space = {"x": Dial(-5.0, 5.0), "y": Dial(-5.0, 5.0)}
 

@@ -33,11 +33,13 @@ MEMBERS = [(family, word) for family in CHECKS for word in Family[Any](f"learn.{
 
 
 @pytest.mark.parametrize("word", Family[Any]("learn.models").words())
+@pytest.mark.step(14)
 def test_model(word: str) -> None:
     check_model(Family[Any]("learn.models").find(word), **QUICK.get(word, {}))
 
 
 @pytest.mark.parametrize(("family", "word"), MEMBERS)
+@pytest.mark.step(13, 15, 17, 19, 22, 23)
 def test_member(family: str, word: str) -> None:
     CHECKS[family](Family[Any](f"learn.{family}").build(word, family))
 

@@ -14,6 +14,7 @@ from sklearn.metrics import roc_auc_score
 
 from thirtyfold.core.errors import DataError, SpecError
 from thirtyfold.core.package import Package
+from thirtyfold.core.quiet import Quiet
 from thirtyfold.core.spec import Spec
 from thirtyfold.learn.build import Build
 from thirtyfold.learn.finetune import Finetune
@@ -22,7 +23,6 @@ from thirtyfold.learn.select import Select
 from thirtyfold.learn.train import Train
 from thirtyfold.learn.tune import Tune
 from thirtyfold.prove.validate import Validate
-from thirtyfold.testing.models import Alone
 
 STAGES = (Select, Build, Train, Validate, Tune, Regularize, Finetune)
 FAST = {"boosting": {"rounds": 60}}
@@ -34,7 +34,7 @@ def spec(**sections: Any) -> Spec:
 
 def run(made: Case, told: Spec, context: Any = None, stages: Any = STAGES, **have: Any) -> dict[str, Any]:
     """The stages in order; returns every gift, and all evidence under ``evidence``."""
-    gifts: dict[str, Any] = {"lineage": {}, "previous": None, "context": context or Alone(), **made.given, **have}
+    gifts: dict[str, Any] = {"lineage": {}, "previous": None, "context": context or Quiet(), **made.given, **have}
     evidence: list[Any] = []
     for kind in stages:
         stage = kind(told)
@@ -57,6 +57,7 @@ def diabetes() -> Case:
     return case(frame_of(datasets.load_diabetes), "regression", "rmse")
 
 
+@pytest.mark.step(11, 14, 20, 21)
 def test_auto_on_classes_is_better_than_the_baseline(cancer: Case) -> None:
     done = run(cancer, spec())
     words = [c.word for c in done["candidates"]]
@@ -70,6 +71,7 @@ def test_auto_on_classes_is_better_than_the_baseline(cancer: Case) -> None:
     assert {13, 14, 15, 16, 17, 18, 19, 20, 22, 23, 24, 26} <= {e.step for e in done["evidence"]}
 
 
+@pytest.mark.step(11, 14, 20, 21)
 def test_auto_on_values_is_better_than_the_mean(diabetes: Case) -> None:
     done = run(diabetes, spec())
     package, truth = done["learned"], diabetes.goal.truth(diabetes.test)
@@ -77,6 +79,7 @@ def test_auto_on_values_is_better_than_the_mean(diabetes: Case) -> None:
     assert np.sqrt((miss**2).mean()) < 0.85 * truth.std()
 
 
+@pytest.mark.step(11)
 def test_a_named_model_is_that_one_alone(cancer: Case) -> None:
     done = run(cancer, spec(model={"tree": {"depth": 3}}))
     assert [t.candidate.word for t in done["trained"]] == ["tree"]
@@ -95,6 +98,7 @@ def test_a_model_for_another_task_is_refused(cancer: Case, monkeypatch: pytest.M
         run(cancer, spec(model="tree"), stages=(Select,))
 
 
+@pytest.mark.step(13)
 def test_without_torch_the_network_is_left_out_and_it_is_said(cancer: Case, monkeypatch: pytest.MonkeyPatch) -> None:
     import importlib.util
 
@@ -109,7 +113,7 @@ class Killed(Exception):
     """Stands for the kill: raised right after a checkpoint was written."""
 
 
-class Fragile(Alone):
+class Fragile(Quiet):
     """Dies at the n-th checkpoint."""
 
     lives = 0
@@ -122,10 +126,11 @@ class Fragile(Alone):
 
 
 @pytest.mark.parametrize("dies", [1, 3, 5])
+@pytest.mark.step(22)
 def test_a_search_that_was_killed_ends_the_same(cancer: Case, dies: int) -> None:
     told = spec(model=FAST, tune={"trials": 6})
     ready = run(cancer, told, stages=STAGES[:4])
-    whole = run(cancer, told, Alone(), (Tune,), **_given(ready))
+    whole = run(cancer, told, Quiet(), (Tune,), **_given(ready))
     context = Fragile()
     context.lives = dies
     with pytest.raises(Killed):
@@ -165,6 +170,7 @@ def test_an_ensemble_of_both_forms_predicts_from_its_package(cancer: Case) -> No
     np.testing.assert_allclose(Session(package.model.onnx())(matrix), raw, atol=1e-5)
 
 
+@pytest.mark.step(22)
 def test_tune_searches_what_the_spec_lists(cancer: Case) -> None:
     options = {"strength": [0.01, 0.1, 1.0, 10.0]}
     done = run(cancer, spec(model="linear", tune={"search": "grid", "trials": 20, "options": options}))
@@ -191,6 +197,7 @@ def _rare() -> Case:
                 "classification", "roc_auc")  # fmt: skip
 
 
+@pytest.mark.step(22)
 def test_a_rare_class_gets_a_threshold_of_its_own_and_costs_move_it() -> None:
     made = _rare()
     usual = run(made, spec(model="linear"), stages=STAGES[:5])["package"].task
@@ -213,6 +220,7 @@ def test_refit_learns_from_training_and_validation_rows(cancer: Case) -> None:
     assert refit.model.size()["rows"] == len(cancer.learning) + len(cancer.validation)
 
 
+@pytest.mark.step(23, 24)
 def test_the_gap_is_wider_without_the_measures(diabetes: Case) -> None:
     gap = run(diabetes, spec(model="boosting"))["gap"]
     assert gap["with"]["gap"] < gap["without"]["gap"]
@@ -220,6 +228,7 @@ def test_the_gap_is_wider_without_the_measures(diabetes: Case) -> None:
 
 
 @pytest.mark.parametrize("model", [FAST, {"mlp": {"epochs": 6, "width": 16}}])
+@pytest.mark.step(26)
 def test_finetune_goes_on_from_a_previous_package(cancer: Case, model: Any) -> None:
     half = len(cancer.learning) // 2
     first = case(cancer.learning.frame.head(half).drop("__row__"), "classification", "roc_auc")
@@ -232,6 +241,7 @@ def test_finetune_goes_on_from_a_previous_package(cancer: Case, model: Any) -> N
     assert numbers["after"] > 0.9
 
 
+@pytest.mark.step(26)
 def test_finetune_says_which_models_can_go_on(cancer: Case) -> None:
     linear = run(cancer, spec(model="linear"), stages=STAGES[:5])["package"]
     with pytest.raises(SpecError, match="use mlp or boosting"):
@@ -240,6 +250,7 @@ def test_finetune_says_which_models_can_go_on(cancer: Case) -> None:
         run(cancer, spec(model="linear", finetune={"package": "x"}))
 
 
+@pytest.mark.step(26)
 def test_finetune_refuses_rows_of_another_kind(cancer: Case, diabetes: Case) -> None:
     previous = run(cancer, spec(model="tree"), stages=STAGES[:5])["package"]
     with pytest.raises(DataError, match="classification"):
@@ -253,7 +264,7 @@ def test_minutes_for_tuning_need_minutes_for_the_run() -> None:
 
 
 def test_a_budget_in_minutes_is_kept(cancer: Case) -> None:
-    class Clock(Alone):
+    class Clock(Quiet):
         """A second passes with each look at the clock."""
 
         left = 60.0

@@ -5,15 +5,15 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
+from thirtyfold.core.quiet import Quiet
 from thirtyfold.prove.audits.fairness import Fairness
 from thirtyfold.testing.audits import example_case
-from thirtyfold.testing.models import Alone
 
 
 @pytest.mark.step(27)
 def test_a_threshold_for_each_group_narrows_the_gap_and_shows_its_price() -> None:
     case = example_case()
-    found = Fairness(by="sex", fix="threshold").ask(case, Alone())
+    found = Fairness(by="sex", fix="threshold").ask(case, Quiet())
     assert found.fixed is not None and found.fixed.hash != case.package.hash
     gap, after = found.verdict.evidence["gaps"]["sex"], found.verdict.value
     assert after is not None and after < gap
@@ -25,16 +25,16 @@ def test_a_threshold_for_each_group_narrows_the_gap_and_shows_its_price() -> Non
 def test_a_fix_that_does_not_help_is_not_taken() -> None:
     """The groups are equal already: another gap can only come from noise."""
     case = example_case()
-    fixed = Fairness(by="sex", fix="threshold").ask(case, Alone()).fixed
+    fixed = Fairness(by="sex", fix="threshold").ask(case, Quiet()).fixed
     assert fixed is not None
-    again = Fairness(by="sex", fix="threshold").ask(replace(case, package=fixed, told={}), Alone())
+    again = Fairness(by="sex", fix="threshold").ask(replace(case, package=fixed, told={}), Quiet())
     assert again.fixed is None and "not taken" in again.verdict.why
 
 
 @pytest.mark.step(27)
 def test_the_package_that_is_shipped_is_judged_as_it_is() -> None:
     case = replace(example_case(), final=True)
-    found = Fairness(by="sex", fix="threshold", at_most=0.01).ask(case, Alone())
+    found = Fairness(by="sex", fix="threshold", at_most=0.01).ask(case, Quiet())
     assert found.fixed is None and not found.verdict.passed
     assert found.verdict.value == found.verdict.evidence["gaps"]["sex"]
 
@@ -44,5 +44,5 @@ def test_test_rows_do_not_choose_the_fix() -> None:
     """Other test rows, the same fixed Package."""
     case = example_case()
     other = replace(case, test=case.test.take(np.arange(len(case.test) // 2)), told={})
-    fixes = [Fairness(by="sex", fix="threshold").ask(c, Alone()).fixed for c in (case, other)]
+    fixes = [Fairness(by="sex", fix="threshold").ask(c, Quiet()).fixed for c in (case, other)]
     assert fixes[0] is not None and fixes[1] is not None and fixes[0].hash == fixes[1].hash

@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 
 from thirtyfold.core.family import Family
+from thirtyfold.core.quiet import Quiet
 from thirtyfold.core.spec import Spec
 from thirtyfold.ship.compress import Compress, Compressed
 from thirtyfold.ship.compressors.quantize import Quantize
@@ -13,7 +14,6 @@ from thirtyfold.ship.formats.onnx import Onnx
 from thirtyfold.ship.lighter import Forest, Text
 from thirtyfold.testing.compressors import check_compressor, given_of
 from thirtyfold.testing.formats import example
-from thirtyfold.testing.models import Alone
 
 COMPRESSORS = Family("ship.compressors")
 VARIANTS = {
@@ -40,6 +40,7 @@ def test_every_compressor_is_tested_here() -> None:
 
 @pytest.mark.parametrize(("word", "model"), VARIANTS)
 @pytest.mark.parametrize("target", ["classes", "value"])
+@pytest.mark.step(28)
 def test_compressor(word: str, model: str, target: str) -> None:
     close = {"prune": 0.3, "distill": 0.5}.get(word, 0.99)  # a quarter of a network; a dozen rounds
     options = {"rounds": 12} if word == "distill" else {}
@@ -50,9 +51,10 @@ def test_compressor(word: str, model: str, target: str) -> None:
 def run(model: str = "boosting", target: str = "classes", **compress: Any) -> Compressed:
     made = example(model, target)
     stage = Compress(Spec.of({"target": "bought", "collect": "x.csv", "compress": compress or {}}))
-    return stage.run(made.package, made.learning, made.validation, made.aim, made.goal, Alone(seed=3))
+    return stage.run(made.package, made.learning, made.validation, made.aim, made.goal, Quiet(seed=3))
 
 
+@pytest.mark.step(28)
 def test_the_smallest_that_loses_little_is_chosen() -> None:
     done = run()
     before = example().package
@@ -64,6 +66,7 @@ def test_the_smallest_that_loses_little_is_chosen() -> None:
     assert done.evidence[0].step == 28
 
 
+@pytest.mark.step(28)
 def test_what_is_asked_for_is_met_or_it_is_said_which_came_nearest() -> None:
     size = example().package.size / 1e6
     done = run(size_mb=size * 0.5, lose_at_most=0.2)
@@ -79,6 +82,7 @@ def test_the_choice_is_the_same_again() -> None:
 
 
 @pytest.mark.parametrize("model", ["boosting", "forest", "mlp", "linear", "nearest"])
+@pytest.mark.step(28, 29)
 def test_what_was_compressed_still_exports_to_the_same_answers(model: str) -> None:
     for variant in Quantize().variants(example(model).package, given_of(example(model))):
         package = variant.package
@@ -125,6 +129,6 @@ def test_a_forest_is_taken_apart_without_loss() -> None:
 def test_compression_can_be_turned_off() -> None:
     made = example()
     stage = Compress(Spec.of({"target": "bought", "collect": "x.csv", "compress": None}))
-    done = stage.run(made.package, made.learning, made.validation, made.aim, made.goal, Alone())
+    done = stage.run(made.package, made.learning, made.validation, made.aim, made.goal, Quiet())
     assert done.compressed is made.package
     assert done.evidence[0].status == "not_applicable"

@@ -10,12 +10,12 @@ import pytest
 from thirtyfold.core.errors import PackageError
 from thirtyfold.core.family import Family
 from thirtyfold.core.package import Package
+from thirtyfold.core.quiet import Quiet
 from thirtyfold.core.registry import Registry
 from thirtyfold.core.spec import Spec
 from thirtyfold.core.verdict import Verdict
 from thirtyfold.ship.deploy import Deploy, Deployed
 from thirtyfold.testing.formats import example
-from thirtyfold.testing.models import Alone
 from thirtyfold.testing.targets import check_target
 
 TARGETS = Family("ship.targets")
@@ -36,9 +36,10 @@ def run(verdicts: list[Verdict], **spec: Any) -> tuple[Deploy, Deployed]:
     stage = Deploy(Spec.of({"target": "y", "collect": "x.csv", "name": "example", **spec}))
     package = example().package
     proof = Verdict("export", True, "the same", package=package.hash)
-    return stage, stage.run(package, verdicts, proof, [], Alone())
+    return stage, stage.run(package, verdicts, proof, [], Quiet())
 
 
+@pytest.mark.step(29)
 def test_when_every_gate_passed_it_is_deployed_everywhere(home: Path) -> None:
     stage, done = run([Verdict("success.roc_auc", True, "ok", 0.9, 0.8, example().package.hash)],
                       deploy=["folder", "container", "server"])  # fmt: skip
@@ -48,6 +49,7 @@ def test_when_every_gate_passed_it_is_deployed_everywhere(home: Path) -> None:
     assert example().package.hash in stage.outside()
 
 
+@pytest.mark.step(29)
 def test_a_gate_that_said_no_keeps_everything_away(home: Path) -> None:
     _, done = run([Verdict("success.roc_auc", False, "0.7 is below 0.8", 0.7, 0.8)])
     assert done.addresses == []

@@ -12,12 +12,12 @@ import pytest
 from thirtyfold.core import tested as scores
 from thirtyfold.core.errors import SpecError
 from thirtyfold.core.package import Package
+from thirtyfold.core.quiet import Quiet
 from thirtyfold.core.spec import Spec
 from thirtyfold.ship import export as stage
 from thirtyfold.ship.export import Export, Exported
 from thirtyfold.ship.formats.onnx import Onnx
 from thirtyfold.testing.formats import Example, example
-from thirtyfold.testing.models import Alone
 
 LEDGER = pl.DataFrame(
     {
@@ -40,11 +40,12 @@ def run(given: Example, package: Package | None = None, **spec: Any) -> Exported
     made = Export(Spec.of({"target": "bought", "collect": "x.csv", "goal": "Find buyers.", "users": "Sales.", **spec}))
     lineage = {"address": "x.csv", "rows": 900, "sha256": "ab" * 32, "bytes": 12345}
     return made.run(
-        package or given.package, given.collected, given.test, given.aim, scored(given), lineage, LEDGER, Alone()
+        package or given.package, given.collected, given.test, given.aim, scored(given), lineage, LEDGER, Quiet()
     )
 
 
 @pytest.mark.parametrize("target", ["classes", "value"])
+@pytest.mark.step(29)
 def test_every_way_gives_the_same_answers(target: str) -> None:
     given = example("boosting", target)
     done = run(given)
@@ -84,6 +85,7 @@ def test_the_same_package_is_exported_to_the_same_bytes() -> None:
     assert run(example()).exported.save() == run(example()).exported.save()
 
 
+@pytest.mark.step(29)
 def test_a_format_that_answers_otherwise_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
     right = Onnx.answers
 
@@ -99,6 +101,7 @@ def test_a_format_that_answers_otherwise_is_refused(monkeypatch: pytest.MonkeyPa
     assert done.proof.evidence["differing"][0]["row"] == int(example().test.table.rows[3])
 
 
+@pytest.mark.step(29)
 def test_a_package_that_serves_otherwise_than_it_was_trained_is_refused() -> None:
     """The door reads JHB as Durban: not what the rows were cleaned to."""
     given = example()

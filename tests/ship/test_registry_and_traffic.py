@@ -18,6 +18,7 @@ def versions(count: int) -> list[Package]:
     return [package.with_task(package.task.with_threshold(0.1 + 0.1 * i)) for i in range(count)]  # type: ignore[attr-defined]
 
 
+@pytest.mark.step(30)
 def test_promote_and_roll_back(tmp_path: Path) -> None:
     registry = Registry(tmp_path, "example")
     assert registry.champion() is None

@@ -77,6 +77,7 @@ def client(tmp_path: Path) -> Iterator[Client]:
         yield found
 
 
+@pytest.mark.step(29)
 def test_one_row_and_many_rows_are_answered_as_in_python(client: Client) -> None:
     package = example().package
     status, one = client.post("/predict", ROW)
@@ -89,6 +90,7 @@ def test_one_row_and_many_rows_are_answered_as_in_python(client: Client) -> None
     assert many["id"] != one["id"]
 
 
+@pytest.mark.step(29)
 def test_every_wrong_field_is_named(client: Client) -> None:
     wrong = {**ROW, "age": "abc", "joined": "yesterday-ish", "cty": "Durban"}
     del wrong["city"]
@@ -193,6 +195,7 @@ def test_metrics_count_what_happened(client: Client) -> None:
     assert 'thirtyfold_request_seconds_bucket{le="0.005",route="/predict"}' in text
 
 
+@pytest.mark.step(30)
 def test_feedback_is_kept_with_its_prediction(tmp_path: Path) -> None:
     with serving(example().package, tmp_path) as client:
         name = client.post("/predict", {"rows": [ROW, ROW]})[1]["id"]
@@ -240,6 +243,7 @@ def other(threshold: float) -> Package:
 
 
 @pytest.mark.parametrize("seconds", [5, pytest.param(60, marks=pytest.mark.slow)])
+@pytest.mark.step(29, 30)
 def test_no_request_is_lost_under_load_with_a_swap_in_the_middle(tmp_path: Path, seconds: int) -> None:
     registry = Registry(tmp_path, "example")
     packages = [other(0.2), other(0.9)]

@@ -10,10 +10,10 @@ import pytest
 from scipy.stats import binomtest
 
 from thirtyfold.core.family import Family
+from thirtyfold.core.quiet import Quiet
 from thirtyfold.core.spec import Spec
 from thirtyfold.core.traffic import Answered, Failed, Feedback, Traffic
 from thirtyfold.testing.formats import example, raw_frame
-from thirtyfold.testing.models import Alone
 from thirtyfold.testing.monitors import check_monitor, scored
 from thirtyfold.testing.triggers import check_trigger
 from thirtyfold.watch.live import Live, wilson
@@ -55,6 +55,7 @@ def alarms(monitor: Drift, columns: list[dict[str, Any]]) -> int:
 
 
 @pytest.mark.parametrize(("rows", "rate"), [(500, 0.01), (200, 0.04)])
+@pytest.mark.step(30)
 def test_noise_raises_no_more_alarms_than_were_allowed(rows: int, rate: float) -> None:
     """200 windows of fresh rows of the same source; at most 5 % may alarm."""
     pool = fresh(rows * 200, seed=99)
@@ -67,6 +68,7 @@ def test_noise_raises_no_more_alarms_than_were_allowed(rows: int, rate: float) -
 
 
 @pytest.mark.parametrize("column", ["age", "income", "city", "member", "note", "joined"])
+@pytest.mark.step(30)
 def test_a_real_change_of_any_column_is_noticed(column: str) -> None:
     """Half a standard deviation, or a fifth of the texts replaced by a value that was there before or was not."""
     found = []
@@ -85,6 +87,7 @@ def test_a_real_change_of_any_column_is_noticed(column: str) -> None:
     assert alarms(Drift(), found) >= 9
 
 
+@pytest.mark.step(30)
 def test_values_that_go_missing_are_noticed() -> None:
     columns = fresh(500, seed=7)
     columns["income"] = np.where(np.arange(500) % 4 == 0, np.nan, columns["income"])
@@ -106,10 +109,11 @@ def test_wilson() -> None:
     assert wilson(0, 20) == pytest.approx((0.0, 0.1611), abs=5e-5)
 
 
+@pytest.mark.step(30)
 def test_the_stage_leaves_numbers_and_pictures() -> None:
     given = example("boosting", rows=3000)
     done = Monitor(SPEC).run(
-        scored(given), given.profile, given.learning, given.validation, given.test, given.aim, Alone()
+        scored(given), given.profile, given.learning, given.validation, given.test, given.aim, Quiet()
     )
     evidence = done.evidence[0]
     assert evidence.step == 30
@@ -119,7 +123,7 @@ def test_the_stage_leaves_numbers_and_pictures() -> None:
     assert len(evidence.pictures) == 2
     assert json.loads(json.dumps(done.watching)) == done.watching
     again = Monitor(SPEC).run(
-        scored(given), given.profile, given.learning, given.validation, given.test, given.aim, Alone()
+        scored(given), given.profile, given.learning, given.validation, given.test, given.aim, Quiet()
     )
     assert again == done
 
@@ -128,7 +132,7 @@ def test_the_stage_leaves_numbers_and_pictures() -> None:
 def test_the_stage_works_for_every_task(target: str) -> None:
     given = example("boosting", target)
     done = Monitor(SPEC).run(
-        scored(given), given.profile, given.learning, given.validation, given.test, given.aim, Alone()
+        scored(given), given.profile, given.learning, given.validation, given.test, given.aim, Quiet()
     )
     assert done.watching["noticed"]["drift"]["alarm"]
 
@@ -145,6 +149,7 @@ def served(folder: Path, rows: list[dict[str, Any]], truths: list[Any], *, laten
     return traffic
 
 
+@pytest.mark.step(30)
 def test_live_traffic_of_the_same_kind_is_quiet(tmp_path: Path) -> None:
     frame = raw_frame(600, seed=31)
     traffic = served(tmp_path, frame.drop("bought").to_dicts(), frame["bought"].to_list())
@@ -155,6 +160,7 @@ def test_live_traffic_of_the_same_kind_is_quiet(tmp_path: Path) -> None:
     assert said["latency"].value == 2.0
 
 
+@pytest.mark.step(30)
 def test_live_traffic_that_changed_raises_alarms(tmp_path: Path) -> None:
     frame = raw_frame(600, seed=31).with_columns(city=pl.lit("Durban"))
     wrong = ["no" if b == "yes" else "yes" for b in frame["bought"].to_list()]

@@ -34,6 +34,7 @@ def rows(count: int, seed: int) -> Table:
     return table.with_column(frame["bought"], GIVEN.table.columns["bought"])
 
 
+@pytest.mark.step(30)
 def test_what_is_better_beyond_noise_is_promoted() -> None:
     verdict = compare(WEAK, GOOD, rows(2000, 50), GIVEN.aim)
     assert verdict.passed, verdict.why
@@ -46,6 +47,7 @@ def test_the_same_model_is_never_better_than_itself() -> None:
     assert not compare(WEAK, GOOD, rows(20, 51), GIVEN.aim).passed
 
 
+@pytest.mark.step(30)
 def test_noise_is_seldom_taken_for_better() -> None:
     """Two models whose answers differ by noise alone: at 95 % about one in twenty comparisons may pass."""
     rng = np.random.default_rng(0)
@@ -82,6 +84,7 @@ def served(folder: Path, package: Package, count: int = 600, *, seed: int = 60, 
     return traffic
 
 
+@pytest.mark.step(30)
 def test_a_worse_champion_is_found_out_in_service(tmp_path: Path) -> None:
     traffic = served(tmp_path, WEAK, 1500)
     verdict = live_check(WEAK, GOOD, traffic, GIVEN.aim, since=1000.0, now=1e6)
@@ -105,6 +108,7 @@ def test_a_champion_that_fails_is_found_out(tmp_path: Path) -> None:
     assert verdict.why.startswith("60 of 60 requests failed")
 
 
+@pytest.mark.step(30)
 def test_triggers_decide_from_verdicts_and_labels(tmp_path: Path) -> None:
     quiet = [Verdict("drift", True, "as before"), Verdict("accuracy", True, "as before")]
     nothing = Traffic(tmp_path / "none.sqlite")

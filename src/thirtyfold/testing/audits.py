@@ -12,10 +12,10 @@ from thirtyfold.core.fieldtype import Feature, Signal
 from thirtyfold.core.learned import Score, Trained, Winner
 from thirtyfold.core.model import Candidate
 from thirtyfold.core.package import Package
+from thirtyfold.core.quiet import Quiet
 from thirtyfold.core.table import Column, Table, to_array
 from thirtyfold.core.transform import Fill, Scale
 from thirtyfold.prove.audit import Audit, Case, Finding
-from thirtyfold.testing.models import Alone
 
 __all__ = ["check_audit", "example_case"]
 
@@ -28,13 +28,13 @@ def check_audit(choice: Any) -> Finding:
     case = example_case()
     before = case.package.hash
     audit: Audit = Family[Audit]("prove.audits").build(choice, "safety")
-    finding = audit.ask(case, Alone())
+    finding = audit.ask(case, Quiet())
     word = choice if isinstance(choice, str) else next(iter(choice))
     assert finding.verdict.name == f"safety.{word}", f"the verdict is named {finding.verdict.name}"
     assert finding.verdict.why, "the verdict gives no reason"
     assert not finding.applicable or finding.verdict.value is not None, "an applicable audit answers with a number"
     assert case.package.hash == before, "the audit changed the Package it was given"
-    again = audit.ask(case, Alone())
+    again = audit.ask(case, Quiet())
     assert again.verdict == finding.verdict, "asked twice, the audit answers differently"
     return finding
 
@@ -66,7 +66,7 @@ def _case(learning: Table, validation: Table, test: Table, seed: int) -> Case:
     arrays = {name: to_array(learning[name]) for name in learning.inputs}
     rows = encoder.encoded(arrays, target=truth, classes=2)
     model: Any = Family("learn.models").build("linear", "model")
-    model.fit(rows, None, Alone())
+    model.fit(rows, None, Quiet())
     inputs = [c for c in learning.columns.values() if c.role == "input"]
     package = Package.build(
         "example", columns=inputs, encoder=encoder, model=("linear", model), task=("classification", task)

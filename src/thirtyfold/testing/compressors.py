@@ -5,9 +5,9 @@ from typing import Any
 import numpy as np
 
 from thirtyfold.core.package import Package
+from thirtyfold.core.quiet import Quiet
 from thirtyfold.ship.lighter import Given
 from thirtyfold.testing.formats import Example, example
-from thirtyfold.testing.models import Alone
 
 __all__ = ["check_compressor", "given_of"]
 
@@ -18,7 +18,7 @@ def given_of(made: Example) -> Given:
     encoded = package.encoder.encoded(
         package.arrays(rows), target=made.goal.truth(rows), classes=len(made.goal.task.classes)
     )
-    return Given(encoded, Alone(seed=3))
+    return Given(encoded, Quiet(seed=3))
 
 
 def check_compressor(

@@ -14,10 +14,10 @@ from thirtyfold.core.family import Family
 from thirtyfold.core.fieldtype import Form, Signal
 from thirtyfold.core.package import Package
 from thirtyfold.core.profile import Profile
+from thirtyfold.core.quiet import Quiet
 from thirtyfold.core.sealed import Sealed
 from thirtyfold.core.table import ROW, Column, Table, to_array
 from thirtyfold.core.task import Task
-from thirtyfold.testing.models import Alone
 
 __all__ = ["Example", "check_format", "example", "unusual_rows"]
 
@@ -94,7 +94,7 @@ def example(model: str = "boosting", target: str = "classes", rows: int = 900) -
     truth = {"classes": len(goal.task.classes)}
     parts = [encoder.encoded(Goal.arrays(t), target=goal.truth(t), **truth) for t in (learning, validation)]
     learned = member(**_few(word))
-    learned.fit(parts[0], parts[1], Alone(seed=3))
+    learned.fit(parts[0], parts[1], Quiet(seed=3))
     profile = Profile(len(learning), {n: typed(columns[n]).profile(n, learning[n]) for n in table.inputs})
     package = Package.build(
         "example",

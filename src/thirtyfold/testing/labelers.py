@@ -6,8 +6,8 @@ import numpy as np
 import polars as pl
 
 from thirtyfold.core.aim import Goal
+from thirtyfold.core.quiet import Quiet
 from thirtyfold.core.table import Table
-from thirtyfold.testing.models import Alone
 
 __all__ = ["check_labeler"]
 
@@ -16,7 +16,7 @@ SCHEMA = {"row": pl.Int64, "label": pl.String, "suggested": pl.String, "confiden
 
 def check_labeler(labeler: Any, train: Table, goal: Goal) -> pl.DataFrame:
     """Review a training table: rows come from it, labels are left alone, suspects are named; returns the suspects."""
-    reviewed: tuple[Table, pl.DataFrame, str] = labeler.review(train, goal, Alone())
+    reviewed: tuple[Table, pl.DataFrame, str] = labeler.review(train, goal, Quiet())
     learning, suspects, said = reviewed
     assert dict(suspects.schema) == SCHEMA, f"suspects has {suspects.schema}, expected {SCHEMA}"
     assert isinstance(said, str) and said.strip(), "it must say in a sentence what it found"
@@ -29,6 +29,6 @@ def check_labeler(labeler: Any, train: Table, goal: Goal) -> pl.DataFrame:
     if goal.task.classes:
         assert set(suspects["suggested"].to_list()) <= set(goal.task.classes), "a suggested label is not a class"
         assert (suspects["suggested"] != suspects["label"]).all(), "a suspect must have another label suggested"
-    again: pl.DataFrame = labeler.review(train, goal, Alone())[1]
+    again: pl.DataFrame = labeler.review(train, goal, Quiet())[1]
     assert suspects.equals(again), "asked twice, it suspects different rows"
     return suspects

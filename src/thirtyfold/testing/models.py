@@ -1,46 +1,16 @@
 """Checks that every model passes, ours and a stranger's: ``check_model(Class)``."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
 
 from thirtyfold.core.encoder import Encoded
 from thirtyfold.core.fieldtype import Array, Form
+from thirtyfold.core.quiet import Quiet
 
-__all__ = ["Alone", "check_model", "easy_table"]
-
-
-@dataclass
-class Alone:
-    """A Context for tests: no clock, no screen, checkpoints in memory."""
-
-    seed: int = 0
-    threads: int = 1
-    kept: dict[str, dict[str, bytes]] = field(default_factory=dict)
-    looks: int = 0
-    seconds: float | None = None
-
-    @property
-    def checkpoint(self) -> "Alone":
-        return self
-
-    def save(self, name: str, files: Mapping[str, bytes]) -> None:
-        self.kept[name] = dict(files)
-
-    def load(self, name: str) -> dict[str, bytes] | None:
-        return self.kept.get(name)
-
-    def progress(self, text: str, done: float | None = None, total: float | None = None) -> None:
-        """Says nothing."""
-
-    def remaining(self) -> float | None:
-        return self.seconds
-
-    def look(self, seal: str, why: str) -> int:
-        self.looks += 1
-        return self.looks
+__all__ = ["check_model", "easy_table"]
 
 
 def easy_table(classes: int, form: Form = "levels", rows: int = 600, seed: int = 7) -> Encoded:
@@ -106,7 +76,7 @@ def _check_one(member: Any, options: dict[str, Any], form: Form, classes: int) -
 
 def _fit(member: Any, options: dict[str, Any], train: Encoded, validation: Encoded | None) -> Any:
     model = member(**options)
-    model.fit(train, validation, Alone(seed=3))
+    model.fit(train, validation, Quiet(seed=3))
     return model
 
 

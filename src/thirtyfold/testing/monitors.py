@@ -3,9 +3,9 @@
 import json
 from typing import Any
 
+from thirtyfold.core.quiet import Quiet
 from thirtyfold.core.spec import Spec
 from thirtyfold.testing.formats import Example, example
-from thirtyfold.testing.models import Alone
 from thirtyfold.watch.live import Live
 from thirtyfold.watch.monitor import Monitor
 
@@ -33,7 +33,7 @@ def check_monitor(word: str) -> None:
     state = member.calibrate(package)
     assert json.loads(json.dumps(state)) == state, f"{word}: calibrate must give what JSON can say"
     assert member.calibrate(package) == state, f"{word}: calibrated otherwise the second time"
-    tried = stage.run(package, given.profile, given.learning, given.validation, given.test, given.aim, Alone())
+    tried = stage.run(package, given.profile, given.learning, given.validation, given.test, given.aim, Quiet())
     watching = tried.watching
     assert watching["false_alarms"][word] <= 1, (
         f"{word}: {watching['false_alarms'][word]} alarms in 20 unchanged windows"

@@ -6,7 +6,7 @@ from typing import Any
 
 import polars as pl
 
-from thirtyfold.testing.models import Alone
+from thirtyfold.core.quiet import Quiet
 
 __all__ = ["check_source"]
 
@@ -15,7 +15,7 @@ def check_source(source: Any, rows: int, columns: Sequence[str]) -> pl.DataFrame
     """Read a source that has so many good rows and these columns; returns its rows for further checks."""
     assert isinstance(source.suffixes, tuple), "suffixes must be a tuple of endings such as '.csv' (it may be empty)"
     assert all(s.startswith(".") and s == s.lower() for s in source.suffixes), "suffixes are like '.csv', in lower case"
-    read, again = source.read(Alone()), source.read(Alone())
+    read, again = source.read(Quiet()), source.read(Quiet())
     frame: pl.DataFrame = read.frame
     assert frame.height == rows, f"read {frame.height} rows, expected {rows}"
     assert frame.columns == list(columns), f"read the columns {frame.columns}, expected {list(columns)}"

@@ -14,10 +14,10 @@ import pytest
 
 from thirtyfold.core.errors import DataError, SpecError
 from thirtyfold.core.family import Family
+from thirtyfold.core.quiet import Quiet
 from thirtyfold.core.spec import Spec
 from thirtyfold.data.collect import Collect, source_of
 from thirtyfold.data.reading import Source
-from thirtyfold.testing.models import Alone
 from thirtyfold.testing.sources import check_source
 
 SOURCES: Family[Source] = Family("data.sources")
@@ -78,7 +78,7 @@ def test_every_member_keeps_the_contract(word, made, tmp_path, monkeypatch):
 
 
 def _read(path, **options):
-    return SOURCES.build({"csv": {"path": str(path), **options}}, "collect").read(Alone())
+    return SOURCES.build({"csv": {"path": str(path), **options}}, "collect").read(Quiet())
 
 
 @pytest.mark.parametrize(
@@ -166,7 +166,7 @@ def test_bad_files_end_in_one_clear_message(name, data, said, tmp_path):
     path = tmp_path / name
     path.write_bytes(data)
     with pytest.raises(DataError) as error:
-        Collect(Spec.of({"target": "a", "collect": str(path)})).run(None, Alone())
+        Collect(Spec.of({"target": "a", "collect": str(path)})).run(None, Quiet())
     assert said in str(error.value)
     assert str(path) in str(error.value)
 
@@ -174,9 +174,9 @@ def test_bad_files_end_in_one_clear_message(name, data, said, tmp_path):
 def test_a_missing_file_names_the_nearest(tmp_path):
     (tmp_path / "adult.csv").write_text("a\n1\n")
     with pytest.raises(DataError, match=r"Did you mean 'adult\.csv'"):
-        source_of(str(tmp_path / "adlut.csv")).read(Alone())
+        source_of(str(tmp_path / "adlut.csv")).read(Quiet())
     with pytest.raises(DataError, match="is a folder"):
-        SOURCES.build({"csv": str(tmp_path)}, "collect").read(Alone())
+        SOURCES.build({"csv": str(tmp_path)}, "collect").read(Quiet())
     with pytest.raises(SpecError, match="Did you mean 'sklearn'"):
         source_of("sklaern")
 
@@ -186,10 +186,10 @@ def test_a_truncated_parquet_and_a_half_json_line(tmp_path):
     ROWS.write_parquet(whole)
     (tmp_path / "t.parquet").write_bytes(whole.read_bytes()[:-20])
     with pytest.raises(DataError, match="cut off"):
-        source_of(str(tmp_path / "t.parquet")).read(Alone())
+        source_of(str(tmp_path / "t.parquet")).read(Quiet())
     half = tmp_path / "t.jsonl"
     half.write_text('{"a": 1, "b": {"c": 2}}\n{"a": 2, "b"')
-    read = source_of(str(half)).read(Alone())
+    read = source_of(str(half)).read(Quiet())
     assert read.frame.to_dicts() == [{"a": 1, "b.c": 2}]
     assert read.quarantine.row(0) == (2, "not a JSON object", '{"a": 2, "b"')
 
@@ -197,11 +197,11 @@ def test_a_truncated_parquet_and_a_half_json_line(tmp_path):
 def test_sqlite_tables_and_queries(made):
     path = made["sqlite"][0]["path"]
     query = SOURCES.build({"sqlite": {"path": path, "query": "select city, n * 2 as m from t where n > 1"}}, "collect")
-    assert query.read(Alone()).frame.rows() == [("Rome", 4), (None, 6)]
+    assert query.read(Quiet()).frame.rows() == [("Rome", 4), (None, 6)]
     with pytest.raises(DataError, match="no table 'tt'"):
-        SOURCES.build({"sqlite": {"path": path, "table": "tt"}}, "collect").read(Alone())
+        SOURCES.build({"sqlite": {"path": path, "table": "tt"}}, "collect").read(Quiet())
     with pytest.raises(DataError, match="readonly"):
-        SOURCES.build({"sqlite": {"path": path, "query": "delete from t"}}, "collect").read(Alone())
+        SOURCES.build({"sqlite": {"path": path, "query": "delete from t"}}, "collect").read(Quiet())
 
 
 @pytest.mark.parametrize(
@@ -215,20 +215,20 @@ def test_sqlite_tables_and_queries(made):
     ],
 )
 def test_frames_of_every_kind_are_one(given):
-    assert SOURCES.build("frame", "collect", frame=given).read(Alone()).frame.equals(ROWS, null_equal=True)
+    assert SOURCES.build("frame", "collect", frame=given).read(Quiet()).frame.equals(ROWS, null_equal=True)
 
 
 def test_pandas_columns_of_one_name_are_refused():
     doubled = pd.DataFrame([[1, 2]], columns=["a", "a"])
     with pytest.raises(DataError, match="2 columns are named 'a'"):
-        SOURCES.build("frame", "collect", frame=doubled).read(Alone())
+        SOURCES.build("frame", "collect", frame=doubled).read(Quiet())
 
 
 def test_stacked_files_must_have_the_same_columns(tmp_path):
     (tmp_path / "a.csv").write_text("x,y\n1,2\n")
     (tmp_path / "b.csv").write_text("x,z\n1,2\n")
     with pytest.raises(DataError, match=r"other columns than .*: y, z"):
-        source_of({"stack": {"sources": [str(tmp_path / "a.csv"), str(tmp_path / "b.csv")]}}).read(Alone())
+        source_of({"stack": {"sources": [str(tmp_path / "a.csv"), str(tmp_path / "b.csv")]}}).read(Quiet())
 
 
 class _Server(http.server.BaseHTTPRequestHandler):
@@ -265,16 +265,16 @@ def test_a_download_that_breaks_off_is_resumed_and_checked(tmp_path, monkeypatch
         sha = hashlib.sha256(_Server.data).hexdigest()
         source = SOURCES.build({"url": {"address": address, "sha256": sha}}, "collect")
         with pytest.raises(DataError, match="could not be downloaded"):
-            source.read(Alone())
-        read = source.read(Alone())
+            source.read(Quiet())
+        read = source.read(Quiet())
         assert read.frame.height == 200_000 and read.lineage["sha256"] == sha and read.lineage["address"] == address
         assert _Server.asked[-1] == "bytes=262144-" or int((_Server.asked[-1] or "bytes=0-")[6:-1]) > 0
         asked = len(_Server.asked)
-        source.read(Alone())  # kept: not asked again
+        source.read(Quiet())  # kept: not asked again
         assert len(_Server.asked) == asked
         wrong = SOURCES.build({"url": {"address": address, "sha256": "0" * 64}}, "collect")
         with pytest.raises(DataError, match="has the sha256"):
-            wrong.read(Alone())
+            wrong.read(Quiet())
     finally:
         server.shutdown()
         thread.join()
@@ -285,7 +285,7 @@ def test_the_mirror_is_asked_before_the_network(mirror):
     sums = dict(line.split("  ")[::-1] for line in (mirror / "SHA256SUMS").read_text().splitlines())
     address = "https://no.such.host.invalid/x/pima-indians-diabetes.csv"
     sha = sums["pima_diabetes/pima-indians-diabetes.csv"]
-    read = source_of({"url": {"address": address, "sha256": sha}}).read(Alone())
+    read = source_of({"url": {"address": address, "sha256": sha}}).read(Quiet())
     assert read.frame.shape == (768, 9) and json.dumps(read.lineage)
 
 
@@ -309,15 +309,15 @@ def test_the_mirror_is_asked_before_the_network(mirror):
     ],
 )
 def test_real_files(path, shape, mirror):
-    read = source_of(str(mirror / path)).read(Alone())
+    read = source_of(str(mirror / path)).read(Quiet())
     assert read.frame.shape == shape and not read.quarantine.height
 
 
 def test_a_header_below_title_rows_and_a_database(mirror):
-    names = source_of(str(mirror / "xlsx_names_jobs/Names_2010Census_Top1000.xlsx")).read(Alone())
+    names = source_of(str(mirror / "xlsx_names_jobs/Names_2010Census_Top1000.xlsx")).read(Quiet())
     assert names.lineage["header_row"] == 3 and names.frame.columns[:2] == ["SURNAME", "RANK"]
     assert names.frame.row(0)[:3] == ("SMITH", "1", "2442977")
     path = str(mirror / "chinook/Chinook_Sqlite.sqlite")
     with pytest.raises(DataError, match="has 11 tables; say which"):
-        source_of(path).read(Alone())
-    assert source_of({"sqlite": {"path": path, "table": "InvoiceLine"}}).read(Alone()).frame.height == 2240
+        source_of(path).read(Quiet())
+    assert source_of({"sqlite": {"path": path, "table": "InvoiceLine"}}).read(Quiet()).frame.height == 2240

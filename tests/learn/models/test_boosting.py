@@ -9,10 +9,11 @@ import onnxruntime
 import pytest
 
 from thirtyfold.core.encoder import Encoded
+from thirtyfold.core.quiet import Quiet
 from thirtyfold.learn.boosted import to_graph, trimmed
 from thirtyfold.learn.graph import floor32
 from thirtyfold.learn.models.boosting import Boosting
-from thirtyfold.testing.models import Alone, easy_table
+from thirtyfold.testing.models import easy_table
 
 
 def _rows(classes: int, rows: int = 4000, seed: int = 0) -> Encoded:
@@ -98,7 +99,7 @@ def test_the_text_is_the_same_on_one_thread_and_two() -> None:
     texts = []
     for threads in (1, 2, 1):
         model = Boosting(rounds=60)
-        model.fit(train, held, Alone(threads=threads))
+        model.fit(train, held, Quiet(threads=threads))
         texts.append(model.save()["model.txt"])
     assert texts[0] == texts[1] == texts[2]
 
@@ -106,7 +107,7 @@ def test_the_text_is_the_same_on_one_thread_and_two() -> None:
 def test_early_stopping_keeps_the_best_round_and_refit_uses_it() -> None:
     train, held = _rows(2, 1500), _rows(2, 800, 5)
     model = Boosting(rate=0.3, patience=10)
-    model.fit(train, held, Alone())
+    model.fit(train, held, Quiet())
     best = model.refit()["rounds"]
     assert best == model.size()["trees"] < 1000
     target = np.asarray(held.target)
@@ -116,12 +117,13 @@ def test_early_stopping_keeps_the_best_round_and_refit_uses_it() -> None:
     assert np.isclose(told["validation"], loss, rtol=1e-6)
 
 
+@pytest.mark.step(26)
 def test_more_adds_trees_and_keeps_the_old_ones() -> None:
     old, new = easy_table(2, seed=1), easy_table(2, seed=2)
     model = Boosting(rounds=20)
-    model.fit(old, None, Alone())
+    model.fit(old, None, Quiet())
     again = Boosting.load(model.save())
-    again.more(new, None, Alone())
+    again.more(new, None, Quiet())
     assert again.size()["trees"] > model.size()["trees"]
     first = model.save()["model.txt"].decode().split("Tree=1\n")[0].split("Tree=0\n")[1]
     assert first in again.save()["model.txt"].decode()
@@ -132,12 +134,13 @@ def _loss(model: Boosting, rows: Encoded) -> float:
     return float(-np.log(model.predict(rows.matrix)[np.arange(len(rows)), np.asarray(rows.target)]).mean())
 
 
+@pytest.mark.step(23, 24)
 def test_measures_switched_off_fit_closer_to_the_training_rows() -> None:
     train, held = _rows(2, 1000), _rows(2, 800, 5)
     on = Boosting(rounds=200)
-    on.fit(train, held, Alone())
+    on.fit(train, held, Quiet())
     off = Boosting(**{**on.options, **{n: v for n, (_, v) in on.measures().items()}})
-    off.fit(train, held, Alone())
+    off.fit(train, held, Quiet())
     assert _loss(off, train) < _loss(on, train)
     assert _loss(off, held) > _loss(on, held)
 
@@ -179,10 +182,10 @@ def test_adult_is_at_least_as_good_as_plain_lightgbm(mirror: Path) -> None:
         order = np.random.default_rng(seed).permutation(len(y))
         train, held, test = np.split(order, [int(0.7 * len(y)), int(0.85 * len(y))])
         first = Boosting()
-        first.fit(rows(train), rows(held), Alone())
+        first.fit(rows(train), rows(held), Quiet())
         both = np.concatenate([train, held])
         model = Boosting(**{**first.options, **first.refit()})
-        model.fit(rows(both), None, Alone())
+        model.fit(rows(both), None, Quiet())
         plain = lightgbm.LGBMClassifier(verbose=-1, n_jobs=1).fit(x[both], y[both], categorical_feature=codes)
         ours = roc_auc_score(y[test], model.predict(x[test])[:, 1])
         theirs = roc_auc_score(y[test], plain.booster_.predict(x[test]))

@@ -13,6 +13,7 @@ FORMATS = Family("ship.formats")
 
 @pytest.mark.parametrize("word", FORMATS.words())
 @pytest.mark.parametrize("model", ["boosting", "linear", "forest", "tree", "svm", "nearest", "mlp"])
+@pytest.mark.step(29)
 def test_format(word: str, model: str) -> None:
     check_format(FORMATS.find(word), models=(model,))
 
