@@ -1,0 +1,117 @@
+"""Audits: every member through the published check, and the numbers each must give."""
+
+import numpy as np
+import polars as pl
+import pytest
+
+from thirtyfold.core.family import Family
+from thirtyfold.core.quiet import Quiet
+from thirtyfold.core.table import Column
+from thirtyfold.prove.audits.personal_data import KINDS
+from thirtyfold.prove.score import bootstrap, compare, slices
+from thirtyfold.testing import check_audit
+from thirtyfold.testing.audits import example_case
+
+pytestmark = pytest.mark.step(27)
+
+
+@pytest.mark.parametrize("word", Family("prove.audits").words())
+def test_every_audit_passes_the_published_check(word):
+    check_audit(word)
+
+
+@pytest.mark.parametrize(
+    ("kind", "yes", "no"),
+    [
+        ("card number", "4111 1111 1111 1111", "4111 1111 1111 1112"),  # the networks' own test number
+        ("account number (IBAN)", "GB82 WEST 1234 5698 7654 32", "GB83 WEST 1234 5698 7654 32"),  # from ISO 13616
+        ("e-mail address", "write to ada@example.org today", "ada at example.org"),
+        ("social security number", "078-05-1120", "000-12-3456"),
+        ("IP address", "from 192.0.2.17 on", "version 1.2.3.4.5"),
+        ("telephone number", "(212) 555-0187", "2125550"),
+    ],
+)
+def test_personal_data_by_its_form_and_check_digits(kind, yes, no):
+    assert KINDS[kind](yes) and not KINDS[kind](no)
+
+
+def test_personal_data_names_the_column_and_refuses_when_asked():
+    case = example_case()
+    mails = pl.Series("sex", [f"user{i}@example.org" for i in range(len(case.learning))])
+    learning = case.learning.with_column(mails, Column("sex", "category"))
+    case = type(case)(
+        case.package, learning, *[getattr(case, n) for n in ("validation", "test", "aim", "winner", "seed")]
+    )
+    told = Family("prove.audits").build({"personal_data": {"refuse": True}}, "safety").ask(case, Quiet())
+    assert not told.verdict.passed and "sex" in told.verdict.why
+    fine = Family("prove.audits").build({"personal_data": {"allow": ["sex"], "refuse": True}}, "safety")
+    assert fine.ask(case, Quiet()).verdict.passed
+
+
+def test_privacy_tells_a_model_that_learned_by_heart_from_one_that_did_not():
+    from thirtyfold.prove.audits.privacy import _auc
+
+    rng = np.random.default_rng(0)
+    assert _auc(np.zeros(500), np.ones(500)) == 1.0
+    assert _auc(rng.random(4000), rng.random(4000)) == pytest.approx(0.5, abs=0.02)
+    assert _auc(np.ones(10), np.ones(10)) == 0.5, "ties count half"
+    told = Family("prove.audits").build("privacy", "safety").ask(example_case(), Quiet())
+    assert told.verdict.value < 0.6, "a linear model of three columns remembers nobody"
+
+
+def test_calibration_error_by_hand():
+    """Naeini et al. 2015: the confidences of a bin against its accuracy, weighed by its rows."""
+    from thirtyfold.prove.audits.calibration import _confidence
+
+    case = example_case()
+    confidence, right = _confidence(case, "test")
+    bins = np.minimum((confidence * 10).astype(int), 9)
+    by_hand = sum(
+        (bins == b).mean() * abs(confidence[bins == b].mean() - right[bins == b].mean()) for b in np.unique(bins)
+    )
+    told = Family("prove.audits").build("calibration", "safety").ask(case, Quiet())
+    assert told.verdict.value == pytest.approx(by_hand)
+
+
+def test_abstention_reaches_the_accuracy_it_was_set_for():
+    case = example_case()
+    told = Family("prove.audits").build({"calibration": {"accuracy": 0.9}}, "safety").ask(case, Quiet())
+    answers = told.fixed.predict(case.validation)
+    truth = case.validation["high"]
+    sure = ~answers["unsure"]
+    assert 0.2 < sure.mean() < 1
+    assert (answers["prediction"] == truth).filter(sure).mean() >= 0.9
+
+
+def test_robustness_falls_with_noise():
+    told = Family("prove.audits").build({"robustness": {"noise": 0.4}}, "safety").ask(example_case(), Quiet())
+    assert 0 < told.verdict.value < 1
+    strict = {"robustness": {"noise": 0.4, "at_most": 0.0001}}
+    assert not Family("prove.audits").build(strict, "safety").ask(example_case(), Quiet()).verdict.passed
+
+
+def test_bootstrap_interval_covers_the_truth_as_often_as_it_says():
+    """A 95 % interval of a share should hold the true share in about 95 of 100 samples."""
+    rng = np.random.default_rng(1)
+    held = 0
+    for seed in range(100):
+        hits = rng.random(400) < 0.3
+        low, high = bootstrap(lambda at, h=hits: float(h[at].mean()), 400, seed)
+        held += low <= 0.3 <= high
+    assert 88 <= held <= 100
+
+
+def test_a_paired_comparison_sees_what_two_intervals_cannot():
+    rng = np.random.default_rng(2)
+    hard = rng.random(500)
+    first, second = hard < 0.70, hard < 0.68
+    low, high, share = compare(lambda at: float(first[at].mean()), lambda at: float(second[at].mean()), 500, 0)
+    assert 0 < low < 0.02 < high or low >= 0
+    assert share > 0.95
+
+
+def test_slices_find_the_group_that_is_worse():
+    case = example_case()
+    wrong = np.asarray(case.test["sex"] == "male") * 0.6 + 0.1
+    worst = slices(case.test, wrong, ["age", "sex"])[0]
+    assert worst["column"] == "sex" and worst["slice"] == "male" and worst["error"] == pytest.approx(0.7)
