@@ -196,7 +196,9 @@ class Boosting:
     def predict(self, matrix: Array) -> Array:
         raw = np.asarray(self._booster.predict(matrix, num_threads=1 if len(matrix) < 1000 else 0), dtype=np.float64)
         if self.classes == 2:
-            return np.stack([1 - raw, raw], axis=1)
+            both = np.empty((len(matrix), 2))
+            both[:, 0], both[:, 1] = 1 - raw, raw
+            return both
         return raw.reshape(len(matrix), -1)
 
     def size(self) -> dict[str, int]:
