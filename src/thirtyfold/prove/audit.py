@@ -13,7 +13,7 @@ from thirtyfold.core.table import Table
 from thirtyfold.core.verdict import Verdict
 from thirtyfold.prove.score import answers
 
-__all__ = ["Audit", "Case", "Finding"]
+__all__ = ["Audit", "Case", "Finding", "same_model"]
 
 
 @dataclass(frozen=True)
@@ -29,6 +29,8 @@ class Case:
     seed: int
     told: dict[tuple[str, str], tuple[Array, Array, dict[str, Array]]] = field(default_factory=dict)
     """What Packages answered already; audits of the same rows share it."""
+    refitted: bool = False
+    """The Package was fitted again with the validation rows: what is chosen on them is chosen by the model before."""
     final: bool = False
     """The Package is what will be shipped: it is judged as it is, and no fix is made any more."""
 
@@ -37,10 +39,18 @@ class Case:
     ) -> tuple[Array, Array, dict[str, Array]]:
         """Truth, raw answers and typed columns of the Package (or another one) on a part; each is asked once."""
         asked = package or self.package
+        if part == "validation" and self.refitted and same_model(asked, self.package):
+            asked = asked.with_model(self.winner.trained.candidate.word, self.winner.trained.model)
         if (asked.raw_hash, part) not in self.told:
             rows: Table = getattr(self, part)
             self.told[asked.raw_hash, part] = answers(asked, rows)
         return self.told[asked.raw_hash, part]
+
+
+def same_model(one: Package, other: Package) -> bool:
+    """Whether two Packages hold the same model; their decisions may differ."""
+    models = [{n: d for n, d in p.files.items() if n.startswith("model/")} for p in (one, other)]
+    return models[0] == models[1]
 
 
 @dataclass(frozen=True)

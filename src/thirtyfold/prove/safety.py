@@ -14,7 +14,7 @@ from thirtyfold.core.spec import Spec
 from thirtyfold.core.step import Context
 from thirtyfold.core.table import Table
 from thirtyfold.core.verdict import Verdict
-from thirtyfold.prove.audit import Audit, Case, Finding
+from thirtyfold.prove.audit import Audit, Case, Finding, same_model
 
 __all__ = ["Audit", "Case", "Finding", "Safeguarded", "Safety", "audit_all", "audits_of"]
 
@@ -34,6 +34,7 @@ class Safety:
 
     def __init__(self, spec: Spec) -> None:
         self.audits, self.seed = audits_of(spec.safety), spec.seed
+        self.refitted = spec.tune.refit and spec.finetune is None
 
     def run(
         self,
@@ -52,7 +53,9 @@ class Safety:
         package, findings, told = learned, list[Finding](), dict[Any, Any]()
         for word, audit in self.audits:
             context.progress(f"asking {word}", len(findings), len(self.audits))
-            finding = audit.ask(Case(package, learning, validation, rows, aim, winner, self.seed, told), context)
+            refitted = self.refitted and same_model(package, learned)
+            case = Case(package, learning, validation, rows, aim, winner, self.seed, told, refitted=refitted)
+            finding = audit.ask(case, context)
             package = finding.fixed or package
             findings.append(finding)
         return Safeguarded(package, [f.verdict for f in findings], [_report(findings)])
