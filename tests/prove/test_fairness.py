@@ -56,7 +56,7 @@ def test_validation_rows_that_were_learned_from_do_not_choose() -> None:
     case = example_case()
     truth, _, columns = case.answers("validation")
     refit: Any = Family("learn.models").build("linear", "model")
-    refit.fit(case.package.encoder.encoded(columns, target=truth, classes=2), None, Alone())
+    refit.fit(case.package.encoder.encoded(columns, target=truth, classes=2), None, Quiet())
     again = replace(case, package=case.package.with_model("linear", refit), told={}, refitted=True)
     assert np.array_equal(case.answers("validation")[1], again.answers("validation")[1])
     assert not np.array_equal(case.answers("test")[1], again.answers("test")[1])
