@@ -193,3 +193,51 @@ def test_show_without_a_run_says_how_to_start_one(capsys):
 def test_a_package_that_is_not_one(tmp_path, capsys):
     status, err = told(capsys, "predict", tmp_path, write(tmp_path, GOOD))
     assert status == 2 and "manifest.json" in err
+
+
+def test_faults_of_form_and_of_words_are_told_together(tmp_path, capsys):
+    write(tmp_path, GOOD)
+    text = "target: incone\ncollect: data.csv\nseed: many\nmodel: bosting\nsafety: [privcy]\nsuccess: {roc_auc: 80}"
+    status, err = told(capsys, "check", write(tmp_path, text, "s.yaml"))
+    assert status == 2
+    for words in ("'many'", "'boosting'", "'privacy'", "'income'", "can never be reached"):
+        assert words in err
+
+
+def test_limits_are_more_than_nothing(tmp_path, capsys):
+    write(tmp_path, GOOD)
+    path = write(tmp_path, "target: income\ncollect: data.csv\nlimits: {latency_ms: -5}", "s.yaml")
+    status, err = told(capsys, "check", path)
+    assert status == 2 and "limits.latency_ms" in err
+
+
+def test_a_port_that_is_taken(tmp_path, capsys, monkeypatch):
+    import socket
+
+    from thirtyfold.core.store import write_folder
+    from thirtyfold.testing.audits import example_case
+
+    write_folder(tmp_path / "package", example_case().package.save())
+    with socket.socket() as taken:
+        taken.bind(("127.0.0.1", 0))
+        taken.listen()
+        status, err = told(capsys, "serve", tmp_path / "package", "--port", taken.getsockname()[1])
+    assert status == 2 and "cannot be used" in err and "--port" in err
+
+
+def test_what_was_refused_is_not_promoted_by_accident(tmp_path, capsys):
+    path = write(tmp_path, GOOD)
+    text = f"name: gated\ntarget: income\ncollect: {path}\nmodel: tree\nsuccess: {{log_loss: 0.0000001}}\n"
+    spec = write(tmp_path, text + "safety: []\ncompress: null\n", "s.yaml")
+    assert main(["run", str(spec), "--json"]) == 3
+    import json
+
+    run = json.loads(capsys.readouterr().out)["run"]
+    status, err = told(capsys, "promote", run)
+    assert status == 2 and "--force" in err
+    assert main(["promote", run, "--force"]) == 0
+
+
+def test_a_model_that_is_not_there_is_named_with_the_nearest(capsys):
+    status, err = told(capsys, "rollback", "chrun")
+    assert status == 2 and "there is no model 'chrun'" in err

@@ -6,7 +6,7 @@ from typing import Any
 from thirtyfold.core.errors import Fault, PackageError, SpecError
 from thirtyfold.core.home import Home
 from thirtyfold.core.package import Package
-from thirtyfold.core.registry import Registry
+from thirtyfold.core.registry import Champion, Registry
 from thirtyfold.core.spec import Spec
 from thirtyfold.pages.report import write_report
 from thirtyfold.run import Listener, Outcome, execute
@@ -55,8 +55,14 @@ def run_spec(
         listener=listener,
     )
     write_report(outcome.folder)
+    _register(registry, champion, outcome)
+    return outcome
+
+
+def _register(registry: Registry, champion: Champion | None, outcome: Outcome) -> None:
+    """Keep what passed as a version, the first one as champion; and say in the summary which one serves."""
     if outcome.package is not None and outcome.status == 0 and outcome.summary["addresses"]:
         registry.add(outcome.package, run=outcome.folder.name)
         if champion is None:
-            registry.promote(outcome.package.hash, why="the first version that passed every gate")
-    return outcome
+            champion = registry.promote(outcome.package.hash, why="the first version that passed every gate")
+    outcome.summary["champion"] = champion.hash if champion else ""

@@ -195,6 +195,11 @@ def _contradictions(spec: Spec) -> list[Fault]:
             faults.append(Fault(f"features.{name}", f"uses the target '{spec.target}', which is not known at serving."))
         if name == spec.target:
             faults.append(Fault(f"features.{name}", "has the name of the target."))
+    for metric, limit in spec.success.items():
+        kind: Any = Family("aim.metrics").members().get(metric) and Family("aim.metrics").find(metric)
+        if kind and not kind.bounds[0] <= limit <= kind.bounds[1]:
+            allowed = f"{kind.bounds[0]:g} to {kind.bounds[1]:g}"
+            faults.append(Fault(f"success.{metric}", f"{limit:g} can never be reached.", allowed))
     if spec.tune.trials == 0 and spec.tune.options:
         faults.append(Fault("tune.options", "says what to search, but 'tune.trials' is 0.", hint="Set tune.trials."))
     return faults

@@ -101,6 +101,7 @@ class _Work:
     values: dict[str, Any] = field(default_factory=dict)
     decided: dict[str, Any] = field(default_factory=dict)
     stamps: list[Stamp] = field(default_factory=list)
+    until: str | None = None
 
     def remaining(self) -> float | None:
         if self.spec.minutes is None:
@@ -150,6 +151,7 @@ def execute(
     stages = plan(spec)
     folder = home.new_run(spec.name)
     work = _Work(spec, home, folder, Record(folder / "record.jsonl"), listener or (lambda _: None), free_threads())
+    work.until = until if until != stages[-1].name else None
     work.record.add("run_started", name=spec.name, spec=spec.digest(), time=time.time(), until=until)
     (folder / "spec.yaml").write_text(filled(spec).to_yaml(), encoding="utf-8")
     for name, value in zip(GIVEN, (frame, champion, previous), strict=True):
@@ -305,6 +307,7 @@ def _end(work: _Work, error: ThirtyfoldError | None) -> Outcome:
         seconds=time.monotonic() - work.started,
         error=error,
         addresses=work.known("addresses") or [],
+        until=work.until,
     )
     evidence = {s.stage: EVIDENCE.dump_python(list(s.evidence), mode="json") for s in work.stamps}
     (folder / "evidence.json").write_text(json.dumps(evidence, default=_json), encoding="utf-8")

@@ -6,6 +6,8 @@ import numpy as np
 import pytest
 
 from thirtyfold.core.family import Family
+from thirtyfold.core.learned import Score, Trained, Winner
+from thirtyfold.core.model import Candidate
 from thirtyfold.core.quiet import Quiet
 from thirtyfold.core.spec import Spec
 from thirtyfold.ship.compress import Compress, Compressed
@@ -48,10 +50,16 @@ def test_compressor(word: str, model: str, target: str) -> None:
     assert found == VARIANTS[word, model]
 
 
+def winner_of(made: Any) -> Winner:
+    """The example's own model, as if it had not been fitted again."""
+    candidate = Candidate(str(made.package.manifest["model"]), {}, "levels")
+    return Winner(Trained(candidate, dict(made.package.model.save())), Score(candidate, {}, {}))
+
+
 def run(model: str = "boosting", target: str = "classes", **compress: Any) -> Compressed:
     made = example(model, target)
     stage = Compress(Spec.of({"target": "bought", "collect": "x.csv", "compress": compress or {}}))
-    return stage.run(made.package, made.learning, made.validation, made.aim, made.goal, Quiet(seed=3))
+    return stage.run(made.package, winner_of(made), made.learning, made.validation, made.aim, made.goal, Quiet(seed=3))
 
 
 @pytest.mark.step(28)
@@ -129,6 +137,29 @@ def test_a_forest_is_taken_apart_without_loss() -> None:
 def test_compression_can_be_turned_off() -> None:
     made = example()
     stage = Compress(Spec.of({"target": "bought", "collect": "x.csv", "compress": None}))
-    done = stage.run(made.package, made.learning, made.validation, made.aim, made.goal, Quiet())
+    done = stage.run(made.package, winner_of(made), made.learning, made.validation, made.aim, made.goal, Quiet())
     assert done.compressed is made.package
     assert done.evidence[0].status == "not_applicable"
+
+
+def test_what_is_lost_is_measured_on_the_model_that_never_saw_the_rows() -> None:
+    """A refitted model knows the validation rows by heart: the scores in the table must be those of the one before."""
+    made = example("boosting")
+    model: Any = Family("learn.models").build({"boosting": {"rounds": 3}}, "model")
+    encoder = made.package.encoder
+    truth = made.goal.truth(made.learning)
+    rows = encoder.encoded(made.package.arrays(made.learning), target=truth, classes=len(made.goal.task.classes))
+    model.fit(rows, None, Quiet())
+    candidate = Candidate("boosting", {}, "levels")
+    stage = Compress(Spec.of({"target": "bought", "collect": "x.csv", "compress": {}}))
+    winner = Winner(Trained(candidate, dict(model.save())), Score(candidate, {}, {}))
+    done = stage.run(made.package, winner, made.learning, made.validation, made.aim, made.goal, Quiet())
+    table = done.evidence[0].numbers["variants"]
+    before = made.package.with_model("boosting", model)
+    from thirtyfold.core.aim import evaluate
+
+    columns = before.arrays(made.validation)
+    score = evaluate(before.task, (made.aim.metric,), made.goal.truth(made.validation), before.raw(columns), columns)[
+        made.aim.metric
+    ]
+    assert table[0]["score"] == pytest.approx(score)

@@ -85,6 +85,7 @@ def parser() -> argparse.ArgumentParser:
     compare.add_argument("b")
     promote = verb("promote", "serving", "make a package the champion that is served")
     promote.add_argument("package", metavar="PACKAGE")
+    promote.add_argument("--force", action="store_true", help="also when its gates said no")
     rollback = verb("rollback", "serving", "back to the champion before")
     rollback.add_argument("name", help="the name of the model")
     steps = verb("steps", "looking", "the thirty steps, and which stage does each")

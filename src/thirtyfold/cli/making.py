@@ -40,8 +40,10 @@ def check(told: argparse.Namespace) -> int:
     """Print every fault, or that there is none."""
     from thirtyfold.checking import faults_of
 
-    spec = Spec.read(told.spec, **overrides(told.set))
-    faults = faults_of(spec)
+    try:
+        faults = faults_of(Spec.read(told.spec, **overrides(told.set)))
+    except SpecError as error:
+        faults = [*error.faults, *(faults_of(error.sound) if error.sound else [])]
     if faults:
         raise SpecError(faults)
     print(f"{told.spec}: no fault found. Next: thirtyfold run {told.spec}")
@@ -51,8 +53,6 @@ def check(told: argparse.Namespace) -> int:
 def new(told: argparse.Namespace) -> int:
     """Write a Spec with every choice visible, after a look at the data."""
     out = Path(told.out)
-    if out.exists():
-        raise SpecError(Fault(str(out), "is there already.", hint="Choose another name with --out."))
     from thirtyfold.data.collect import source_of
     from thirtyfold.plan import filled
 
@@ -60,6 +60,8 @@ def new(told: argparse.Namespace) -> int:
     if told.target not in frame.columns:
         hint = nearest(told.target, frame.columns)
         raise DataError(Fault("--target", f"the data has no column '{told.target}'.", ", ".join(frame.columns), hint))
+    if out.exists():
+        raise SpecError(Fault(str(out), "is there already.", hint="Choose another name with --out."))
     spec = filled(spec_of_data(told.data, told.target))
     head = [
         f"# {told.data}: {len(frame.columns)} columns: {', '.join(frame.columns)}",

@@ -106,6 +106,12 @@ def closing_page(summary: dict[str, Any]) -> None:
             console.print(f"  {label.ljust(8)} {value}", markup=False)
     for address in summary["addresses"]:
         console.print(f"  {'deployed'.ljust(8)} {address}", markup=False)
+    champion = summary.get("champion", "")
+    if champion and summary["addresses"] and champion != summary["package_hash"]:
+        said = (
+            f"{summary['name']}@champion stays {champion[:12]}; to serve this one: thirtyfold promote {summary['run']}"
+        )
+        console.print(f"  {'champion'.ljust(8)} {said}", markup=False)
     console.print(f"  {'next'.ljust(8)} {_next(summary)}", markup=False)
 
 

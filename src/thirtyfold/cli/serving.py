@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from thirtyfold.core.errors import DataError, Fault, SpecError
+from thirtyfold.core.family import nearest
 from thirtyfold.core.home import Home
 
 if TYPE_CHECKING:
@@ -105,6 +106,8 @@ def serve(told: argparse.Namespace) -> int:
     traffic = Traffic(home.root / "traffic" / f"{model}.sqlite").prepare()
     host, port = told.host or section.host, section.port if told.port is None else told.port
 
+    _free(host, port)
+
     def ready(address: str) -> None:
         print(
             f"Serving {name} at {address} (playground {address}/, API {address}/openapi.json). Ctrl-C stops.",
@@ -116,6 +119,19 @@ def serve(told: argparse.Namespace) -> int:
     os.environ.setdefault("OMP_WAIT_POLICY", "passive")
     run(source, traffic, host, port, options=options_of(section), pages=router(traffic), ready=ready)
     return 0
+
+
+def _free(host: str, port: int) -> None:
+    """Raise SpecError when the port is taken, before anything is loaded."""
+    import socket
+
+    with socket.socket(socket.AF_INET6 if ":" in host else socket.AF_INET) as tried:
+        tried.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        try:
+            tried.bind((host, port))
+        except OSError as error:
+            hint = "Choose another with --port; 0 takes a free one."
+            raise SpecError(Fault("--port", f"{host}:{port} cannot be used: {error.strerror}.", hint=hint)) from None
 
 
 def _last_name(home: Home) -> str:
@@ -142,6 +158,9 @@ def promote(told: argparse.Namespace) -> int:
 
     home = Home.beside()
     package = find_package(told.package, home)
+    refused = _refused(told.package, home)
+    if refused and not told.force:
+        raise SpecError(Fault(told.package, f"its gates said no: {refused}.", hint="--force promotes it all the same."))
     registry = Registry(home.root, package.name)
     registry.add(package)
     champion = registry.promote(package.hash, why="promoted by hand")
@@ -149,10 +168,24 @@ def promote(told: argparse.Namespace) -> int:
     return 0
 
 
+def _refused(name: str, home: Home) -> str:
+    """Why the run that made a Package was refused; empty where it was not, or where no run is known."""
+    import json
+
+    folders = [home.runs / name, Path(name), Path(name).parent]
+    path = next((f / "summary.json" for f in folders if (f / "summary.json").is_file()), None)
+    summary = json.loads(path.read_text(encoding="utf-8")) if path else {}
+    return "; ".join(g["why"] for g in summary.get("gates", []) if not g["passed"])
+
+
 def rollback(told: argparse.Namespace) -> int:
     """Make the champion before this one the champion again."""
     from thirtyfold.core.registry import Registry
 
-    champion = Registry(Home.beside().root, told.name).rollback(why="rolled back by hand")
+    root = Home.beside().root
+    known = sorted(p.name for p in (root / "registry").glob("*"))
+    if told.name not in known:
+        raise SpecError(Fault("name", f"there is no model '{told.name}'.", ", ".join(known), nearest(told.name, known)))
+    champion = Registry(root, told.name).rollback(why="rolled back by hand")
     print(f"{told.name}@champion is again {champion.hash[:12]}. A running server follows.")
     return 0

@@ -11,6 +11,7 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Any
 
 __all__ = [
     "DataError",
@@ -57,9 +58,10 @@ class ThirtyfoldError(Exception):
 
 
 class SpecError(ThirtyfoldError):
-    """The Spec asks for what cannot be."""
+    """The Spec asks for what cannot be. ``sound`` is the Spec of its other keys, where those make one."""
 
     status = 2
+    sound: Any = None
 
 
 class DataError(ThirtyfoldError):

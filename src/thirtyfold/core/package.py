@@ -40,7 +40,7 @@ TASKS: Family[Task] = Family("aim.tasks")
 MODELS: Family[Model] = Family("learn.models")
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, repr=False)
 class Package:
     """``files`` maps a name such as ``model/model.txt`` to its bytes; ``manifest`` is all that is not a file."""
 
@@ -92,6 +92,9 @@ class Package:
     @cached_property
     def _hashes(self) -> dict[str, str]:
         return {name: hashlib.sha256(data).hexdigest() for name, data in self.files.items()}
+
+    def __repr__(self) -> str:
+        return f"Package({self.name!r}, {self.manifest['model']}, {self.hash[:12]}, {self.size:,} bytes)"
 
     @property
     def name(self) -> str:
@@ -149,11 +152,14 @@ class Package:
             return []
         return self.task.answers(self.raw(arrays), arrays)
 
-    def predict(self, frame: pl.DataFrame | Table) -> pl.DataFrame:
-        """A frame of raw columns, or a Table that is already cleaned, to answers, one row each, in order.
+    def predict(self, frame: Any) -> pl.DataFrame:
+        """Raw columns (a Polars, pandas or Arrow frame, or rows as dicts), or a Table that is already cleaned, to
+        answers, one row each, in order.
 
         Raises DataError that names every wrong row and column.
         """
+        if not isinstance(frame, pl.DataFrame | Table):
+            frame = _frame(frame)
         if isinstance(frame, pl.DataFrame):
             frame, faults = self.door.table(frame)
             if faults:
@@ -217,6 +223,15 @@ class Package:
             raise PackageError(f"{folder} is not a Package: it has no manifest.json.")
         paths = [p for p in root.rglob("*") if p.is_file() and not p.is_symlink()]
         return cls.load({str(PurePosixPath(p.relative_to(root))): p.read_bytes() for p in paths}, str(folder))
+
+
+def _frame(data: Any) -> pl.DataFrame:
+    """A frame of another make, or rows as dicts, as Polars."""
+    if type(data).__module__.startswith("pandas."):
+        return pl.from_pandas(data)
+    if isinstance(data, pl.LazyFrame):
+        return data.collect()
+    return pl.DataFrame(data, infer_schema_length=None)
 
 
 def _json(value: Any) -> bytes:

@@ -8,7 +8,7 @@ import hashlib
 import json
 import re
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
@@ -141,7 +141,7 @@ class Spec(Section):
     metric: str = "auto"
     success: dict[str, float] = {}
     """Gates: the least (or most) a metric may be on the test rows."""
-    limits: dict[Literal["latency_ms", "size_mb", "memory_mb"], float] = {}
+    limits: dict[Literal["latency_ms", "size_mb", "memory_mb"], Annotated[float, Field(gt=0)]] = {}
     """Gates: the most that the Package may need."""
     seed: Annotated[int, Field(ge=0, lt=2**31)] = 0
     minutes: Annotated[float, Field(gt=0)] | None = None
@@ -203,7 +203,11 @@ class Spec(Section):
         try:
             return cls.model_validate(tree)
         except ValidationError as error:
-            raise SpecError([_fault(e) for e in error.errors()]) from None
+            found = SpecError([_fault(e) for e in error.errors()])
+            wrong = {str(e["loc"][0]) for e in error.errors() if e["loc"]}
+            with suppress(ValidationError):  # what is sound by itself, so that its own faults can be told too
+                found.sound = cls.model_validate({k: v for k, v in tree.items() if k not in wrong})
+            raise found from None
 
     def digest(self) -> str:
         """The hash of everything in the Spec."""

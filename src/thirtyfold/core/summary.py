@@ -39,8 +39,9 @@ def summarize(
     seconds: float,
     error: ThirtyfoldError | None,
     addresses: Sequence[str],
+    until: str | None = None,
 ) -> dict[str, Any]:
-    """The whole run as one JSON object, with all thirty numbers present."""
+    """The whole run as one JSON object, with all thirty numbers present. ``until`` is where the user had it stop."""
     steps = [_step(number, stamps, "failed" if error is not None else "not_applicable") for number in NAMES]
     if isinstance(error, Stopped):
         status = "stopped"
@@ -48,7 +49,7 @@ def summarize(
         status = "failed"
     else:
         refused = any(s["status"] == "refused" for s in steps) or any(not g.passed for g in gates)
-        status = "refused" if refused else "done"
+        status = "refused" if refused else "stopped" if until else "done"
     return {
         "run": run,
         "name": name,

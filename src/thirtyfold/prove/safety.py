@@ -85,7 +85,13 @@ def _report(findings: Sequence[Finding]) -> Evidence:
     )
     asked = [f for f in findings if f.applicable]
     failed = [f for f in asked if not f.verdict.passed]
-    why = f"{counted(len(asked), 'audit')} answered, {len(asked) - len(failed)} passed. "
+    limited = [f for f in asked if f.verdict.limit is not None or not f.verdict.passed]
+    gates = (
+        f"{len(limited) - len(failed)} of {len(limited)} with a limit of yours passed"
+        if limited
+        else "no limit was set"
+    )
+    why = f"{counted(len(asked), 'audit')} answered, {gates}. "
     why += " ".join(f.verdict.why[:1].upper() + f.verdict.why[1:] + "." for f in failed or asked)
     table = TableView("Audits", ("audit", "passed", "value", "limit", "what was found"), rows)
     numbers = {

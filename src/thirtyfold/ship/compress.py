@@ -11,10 +11,12 @@ from thirtyfold.core.charts import scatter
 from thirtyfold.core.evidence import Evidence, Picture, TableView, not_applicable
 from thirtyfold.core.family import Family, split_choice
 from thirtyfold.core.fieldtype import Array
+from thirtyfold.core.learned import Winner
 from thirtyfold.core.package import Package
 from thirtyfold.core.spec import Spec
 from thirtyfold.core.step import Context
 from thirtyfold.core.table import Table
+from thirtyfold.core.task import Metric
 from thirtyfold.ship.lighter import Given, Variant
 from thirtyfold.ship.measure import latency_ms
 from thirtyfold.ship.replay import json_rows
@@ -63,6 +65,7 @@ class Compress:
         section = spec.compress
         family: Family[Compressor] = Family("ship.compressors")
         self.wanted = section
+        self.refitted = spec.tune.refit and spec.finetune is None
         self.compressors = (
             {split_choice(c, "compress.search")[0]: family.build(c, "compress.search") for c in section.search}
             if section
@@ -70,25 +73,44 @@ class Compress:
         )
 
     def run(
-        self, safe: Package, learning: Table, validation: Table, aim: Aim, goal: Goal, context: Context
+        self,
+        safe: Package,
+        winner: Winner,
+        learning: Table,
+        validation: Table,
+        aim: Aim,
+        goal: Goal,
+        context: Context,
     ) -> Compressed:
+        """Each way is tried on the Package, and judged on validation rows by what it does to the model from before
+        the refit: the Package itself may have learned those rows by heart.
+        """
         if self.wanted is None or not self.compressors:
             return Compressed(safe, [not_applicable(28, "The Spec asks for no compression.")])
-        variants = [Variant("as it is", safe, "nothing")]
         given = Given(_encoded(safe, learning, goal), context)
-        for at, (word, compressor) in enumerate(self.compressors.items()):
-            context.progress(f"trying {word}", at, len(self.compressors))
-            variants += compressor.variants(safe, given)
-        variants += _both(variants, self.compressors.get("quantize"), given)
+        variants = self._variants(safe, given)
         if len(variants) == 1:
             why = f"A {safe.manifest['model']} of {safe.size:,} bytes has nothing to take out."
             return Compressed(safe, [not_applicable(28, why)])
-        table = _measure(variants, validation, aim, goal)
-        limit = self.wanted.lose_at_most * (1.0 if self._asked else UNASKED)
+        judged = variants
+        before = _before_refit(safe, winner) if self.refitted else None
+        if before is not None:
+            twins = {v.name: v for v in self._variants(before, given)}
+            variants = [v for v in variants if v.name in twins]
+            judged = [twins[v.name] for v in variants]
+        table = _measure(variants, judged, validation, aim, goal)
+        limit = self.wanted.lose_at_most * (1.0 if self._asked else UNASKED) * _unit(aim, table[0].score)
         fitting = [m for m in table if self._fits(m, limit)]
         best = min(fitting, key=lambda m: (m.size, m.lost)) if fitting else None
         chosen = best.variant.package if best and best.size < safe.size else safe
         return Compressed(chosen, [_evidence(table, best, self._nearest(table, limit), chosen, self._says(limit), aim)])
+
+    def _variants(self, package: Package, given: Given) -> list[Variant]:
+        variants = [Variant("as it is", package, "nothing")]
+        for at, (word, compressor) in enumerate(self.compressors.items()):
+            given.context.progress(f"trying {word}", at, len(self.compressors))
+            variants += compressor.variants(package, given)
+        return variants + _both(variants, self.compressors.get("quantize"), given)
 
     @property
     def _asked(self) -> bool:
@@ -110,7 +132,8 @@ class Compress:
 
     def _says(self, limit: float) -> str:
         assert self.wanted is not None
-        told = [f"loses at most {limit:g}"]
+        gift = "" if self._asked else f", {UNASKED:.0%} of lose_at_most because no size or latency is asked for"
+        told = [f"loses at most {limit:g}{gift}"]
         told += [f"at most {self.wanted.size_mb:g} MB"] if self.wanted.size_mb else []
         told += [f"at most {self.wanted.latency_ms:g} ms a row"] if self.wanted.latency_ms else []
         return ", ".join(told)
@@ -136,8 +159,25 @@ def _both(variants: list[Variant], quantize: Compressor | None, given: Given) ->
     ]
 
 
-def _measure(variants: list[Variant], validation: Table, aim: Aim, goal: Goal) -> list[Measured]:
-    """Size, latency, score and changed answers of each; the first one is what the others are compared with."""
+def _before_refit(package: Package, winner: Winner) -> Package | None:
+    """The Package with the model that never saw the validation rows; None where it is that already, or has another."""
+    word = winner.trained.candidate.word
+    if package.manifest["model"] != word:
+        return None
+    before = package.with_model(word, winner.trained.model)
+    return before if before.hash != package.hash else None
+
+
+def _unit(aim: Aim, score: float) -> float:
+    """What ``lose_at_most`` is a share of: 1 for a metric from 0 to 1, the score for one in the target's unit."""
+    low, high = Family[Metric]("aim.metrics").build(aim.metric, "metric").bounds
+    return 1.0 if math.isfinite(low) and math.isfinite(high) else max(abs(score), 1e-12)
+
+
+def _measure(variants: list[Variant], judged: list[Variant], validation: Table, aim: Aim, goal: Goal) -> list[Measured]:
+    """Size and latency of each variant, score and changed answers of its twin in ``judged``; the first one is what
+    the others are compared with.
+    """
     rows = validation.take(np.linspace(0, len(validation) - 1, min(MOST, len(validation))).astype(np.int64))
     truth = goal.truth(rows)
     rows = rows.where(truth >= 0 if goal.task.classes else np.isfinite(truth))
@@ -148,10 +188,10 @@ def _measure(variants: list[Variant], validation: Table, aim: Aim, goal: Goal) -
     sign = 1.0 if aim.greater else -1.0
     done: list[Measured] = []
     usual: tuple[float, Array] | None = None
-    for variant in variants:
-        raw = variant.package.model.predict(matrix)
-        score = evaluate(variant.package.task, (aim.metric,), truth, raw, columns)[aim.metric]
-        decided = variant.package.task.decide(raw, columns)
+    for variant, twin in zip(variants, judged, strict=True):
+        raw = twin.package.model.predict(matrix)
+        score = evaluate(twin.package.task, (aim.metric,), truth, raw, columns)[aim.metric]
+        decided = twin.package.task.decide(raw, columns)
         usual = usual or (score, decided)
         changed = _changed(usual[1], decided, goal)
         latency = latency_ms(variant.package, sample, 0.04)

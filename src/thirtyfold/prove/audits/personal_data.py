@@ -57,7 +57,7 @@ class PersonalData:
 
 NAMES = (
     r"(^|[_\W])(e-?mail|phone|mobile|telephone|ssn|passport|iban|surname|first_?name|last_?name|full_?name|"
-    r"address|birth_?date|date_of_birth|dob|ip)($|[_\W])"
+    r"name|address|birth_?date|date_of_birth|dob|ip)($|[_\W])"
 )
 
 

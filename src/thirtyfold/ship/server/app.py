@@ -73,7 +73,10 @@ def create_app(
         finally:
             await asyncio.to_thread(server.close)
 
-    app = FastAPI(title=server.served.package.name, version=__version__, lifespan=lifespan)
+    # No /docs: FastAPI's page loads its scripts from elsewhere, and the playground is our own.
+    app = FastAPI(
+        title=server.served.package.name, version=__version__, lifespan=lifespan, docs_url=None, redoc_url=None
+    )
     app.state.server = server
     # Plain routes: pydantic models would read the rows a second time, and cost more than the model does.
     app.router.routes.extend(server.routes())
