@@ -30,3 +30,12 @@ def test_columns_keep_their_names_and_values_have_no_classes() -> None:
     assert named(split, CLASSES) == split
     plain = Evidence(16, "every row gets class 0 of nothing")
     assert named(plain, ()) == plain
+
+
+def test_large_numbers_lose_the_decimals_that_nobody_reads():
+    from thirtyfold.learn.train import rounded
+
+    said = "a loss of 6554285765.1658, a gain of 3,094,860,005,376.0 at 0.25; LightGBM 4.7.0, rate 3.92e-05, 123.4"
+    assert rounded(said) == (
+        "a loss of 6,554,285,765, a gain of 3,094,860,005,376 at 0.25; LightGBM 4.7.0, rate 3.92e-05, 123.4"
+    )

@@ -69,7 +69,7 @@ class Train:
             context.progress(f"training {blueprint.word}", at, len(blueprints))
             inner = Inner(context, f"{at}-{blueprint.word}", None, (1 - SHARE) * (before or 0.0))
             done.append(_one(blueprint, train, held, inner))
-        return Trainings([d.trained for d in done], [named(e, goal.task.classes) for e in _evidence(done, skipped)])
+        return Trainings([d.trained for d in done], [_read(e, goal.task.classes) for e in _evidence(done, skipped)])
 
 
 def _one(blueprint: Candidate, train: dict[str, Encoded], held: dict[str, Encoded], context: Context) -> _Done:
@@ -111,6 +111,22 @@ def named(evidence: Evidence, classes: Sequence[str]) -> Evidence:
     return replace(
         evidence, why=said(evidence.why), tables=tuple(map(table, evidence.tables)), pictures=tuple(pictures)
     )
+
+
+def _read(evidence: Evidence, classes: Sequence[str]) -> Evidence:
+    """The evidence as a person reads it."""
+    told = named(evidence, classes)
+    return replace(told, why=rounded(told.why))
+
+
+def rounded(text: str) -> str:
+    """Large numbers without decimals that nobody reads: 6554285765.1658 is 6,554,285,765."""
+
+    def plain(found: re.Match[str]) -> str:
+        value = float(found[0].replace(",", ""))
+        return f"{value:,.0f}" if value >= 10_000 else found[0]
+
+    return re.sub(r"(?<![\w.])\d[\d,]*\.\d+(?![\w.]*\d\.)", plain, text)
 
 
 def _evidence(done: list[_Done], skipped: list[str]) -> list[Evidence]:
