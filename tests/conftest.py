@@ -40,10 +40,6 @@ def _own_home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[None]
     yield
 
 
-def pytest_addoption(parser: pytest.Parser) -> None:
-    parser.addoption("--step-table", metavar="FILE", help="write the table 'step -> test that proves it' here")
-
-
 def pytest_configure(config: pytest.Config) -> None:
     config.addinivalue_line("markers", "step(*numbers): proves these of the thirty steps")
 
@@ -80,6 +76,7 @@ class _StepTable:
 
 @pytest.hookimpl(trylast=True)
 def pytest_sessionstart(session: pytest.Session) -> None:
-    path = session.config.getoption("--step-table")
+    """Where THIRTYFOLD_STEP_TABLE names a file, the table 'step -> test that proves it' is written there."""
+    path = os.environ.get("THIRTYFOLD_STEP_TABLE")
     if path and not hasattr(session.config, "workerinput"):
         session.config.pluginmanager.register(_StepTable(path))
