@@ -1,5 +1,6 @@
 """The whole way of one run: resolve what comes from outside, execute, write the report, register what may serve."""
 
+import json
 from pathlib import Path
 from typing import Any
 
@@ -8,6 +9,7 @@ from thirtyfold.core.home import Home
 from thirtyfold.core.package import Package
 from thirtyfold.core.registry import Champion, Registry
 from thirtyfold.core.spec import Spec
+from thirtyfold.core.store import write_text
 from thirtyfold.pages.report import write_report
 from thirtyfold.run import Listener, Outcome, execute
 
@@ -66,3 +68,4 @@ def _register(registry: Registry, champion: Champion | None, outcome: Outcome) -
         if champion is None:
             champion = registry.promote(outcome.package.hash, why="the first version that passed every gate")
     outcome.summary["champion"] = champion.hash if champion else ""
+    write_text(outcome.folder / "summary.json", json.dumps(outcome.summary, indent=1))
