@@ -5,6 +5,7 @@ from thirtyfold.core.expression import Expression
 from thirtyfold.core.family import nearest, split_choice
 from thirtyfold.core.spec import Spec
 from thirtyfold.data.collect import source_of
+from thirtyfold.data.reading import columns_of
 from thirtyfold.plan import filled
 
 __all__ = ["faults_of"]
@@ -25,7 +26,7 @@ def faults_of(spec: Spec, given: list[str] | None = None) -> list[Fault]:
     if any(f.where.startswith("collect") for f in faults):
         return faults
     try:
-        columns = source_of(spec.collect).peek(100).columns
+        columns = columns_of(source_of(spec.collect))
     except ThirtyfoldError as error:
         return [*faults, *error.faults]
     return [*faults, *_columns(spec, columns)]

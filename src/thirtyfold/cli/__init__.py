@@ -102,6 +102,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     """Run one command; returns the exit status. No mistake of the user's ends in a traceback."""
     told = parser().parse_args(argv)
     module, name = told.do
+    os.environ.setdefault("PYDANTIC_DISABLE_PLUGINS", "__all__")  # or every installed package is searched for them
     if not os.environ.get("THIRTYFOLD_DEBUG"):
         warnings.simplefilter("ignore")  # the libraries underneath talk to developers; what matters is in the report
     try:

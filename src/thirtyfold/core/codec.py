@@ -4,6 +4,8 @@ Frames become Arrow IPC, arrays NumPy's own format without objects, bytes themse
 The same value gives the same bytes, so that a value can be named by the hash of its files.
 """
 
+from __future__ import annotations
+
 import dataclasses
 import io
 import json
@@ -11,9 +13,9 @@ import types
 from collections.abc import Mapping
 from typing import Any, Literal, NamedTuple, Union, get_args, get_origin, get_type_hints
 
-import numpy as np
-import polars as pl
 from pydantic import BaseModel, TypeAdapter
+
+from thirtyfold.core.late import np, pl
 
 __all__ = ["pack", "unpack"]
 

@@ -4,6 +4,8 @@ For each column: what means "missing" becomes missing, the value is read as the 
 spelling becomes the one that is kept. What cannot be read is a fault that names row, column and value.
 """
 
+from __future__ import annotations
+
 import math
 import unicodedata
 from collections.abc import Iterable, Mapping
@@ -12,12 +14,10 @@ from datetime import datetime
 from functools import cached_property
 from typing import Any
 
-import numpy as np
-import polars as pl
-
 from thirtyfold.core.errors import DataError, Fault
 from thirtyfold.core.family import Family, nearest
 from thirtyfold.core.fieldtype import Array, FieldType
+from thirtyfold.core.late import np, pl
 from thirtyfold.core.table import Column, Table
 
 __all__ = ["Door", "Unreadable", "fingerprint", "read_column", "typed"]

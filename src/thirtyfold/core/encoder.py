@@ -1,16 +1,18 @@
 """Encoder: typed columns to the matrix that a model takes. Fitted on training rows alone; saved as JSON."""
 
+from __future__ import annotations
+
 import json
 from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cached_property
 from typing import Any
 
-import numpy as np
 from pydantic import TypeAdapter
 
 from thirtyfold.core.expression import Expression
 from thirtyfold.core.fieldtype import Array, Feature, Form
+from thirtyfold.core.late import np
 
 __all__ = ["Encoded", "Encoder"]
 
@@ -35,7 +37,7 @@ class Encoded:
     def __len__(self) -> int:
         return len(self.matrix)
 
-    def take(self, which: Array) -> "Encoded":
+    def take(self, which: Array) -> Encoded:
         """The rows at these positions."""
         target = None if self.target is None else self.target[which]
         weight = None if self.weight is None else self.weight[which]
@@ -105,7 +107,7 @@ class Encoder:
         return json.dumps(state, indent=1, sort_keys=True)
 
     @classmethod
-    def from_json(cls, text: str | bytes) -> "Encoder":
+    def from_json(cls, text: str | bytes) -> Encoder:
         state = json.loads(text)
         derived = tuple((str(n), str(e)) for n, e in state["derived"])
         return cls(state["form"], _FEATURES.validate_python(state["features"]), derived)
@@ -114,5 +116,5 @@ class Encoder:
         return {"encoder.json": self.to_json().encode()}
 
     @classmethod
-    def load(cls, files: Mapping[str, bytes]) -> "Encoder":
+    def load(cls, files: Mapping[str, bytes]) -> Encoder:
         return cls.from_json(files["encoder.json"])

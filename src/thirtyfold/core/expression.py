@@ -5,6 +5,8 @@ The text is parsed, never evaluated as Python; comparisons and ``and or not`` gi
 (division by zero, the logarithm of a negative number) is missing.
 """
 
+from __future__ import annotations
+
 import ast
 import operator
 from collections.abc import Callable, Mapping
@@ -12,19 +14,30 @@ from dataclasses import dataclass
 from functools import cached_property
 from typing import Any
 
-import numpy as np
-
 from thirtyfold.core.errors import Fault, SpecError
 from thirtyfold.core.family import nearest
-from thirtyfold.core.transform import Calendar, Length
+from thirtyfold.core.late import Array, np
 
 __all__ = ["FUNCTIONS", "OPERATORS", "Expression"]
 
-Array = np.ndarray[Any, np.dtype[Any]]
-
 
 def _part(name: Any) -> Callable[[Array], Array]:
-    return lambda x: Calendar(part=name).apply(x)
+    def part(x: Array) -> Array:
+        from thirtyfold.core.transform import Calendar
+
+        return Calendar(part=name).apply(x)
+
+    return part
+
+
+def _length(x: Array) -> Array:
+    from thirtyfold.core.transform import Length
+
+    return Length().apply(x)
+
+
+def _numpy(name: str) -> Callable[..., Array]:
+    return lambda *x: np.asarray(getattr(np, name)(*x))
 
 
 def _if_else(condition: Array, yes: Array, no: Array) -> Array:
@@ -36,17 +49,17 @@ def _missing(x: Array) -> Array:
 
 
 FUNCTIONS: dict[str, tuple[int, Callable[..., Array]]] = {
-    "abs": (1, np.abs),
-    "exp": (1, np.exp),
-    "floor": (1, np.floor),
+    "abs": (1, _numpy("abs")),
+    "exp": (1, _numpy("exp")),
+    "floor": (1, _numpy("floor")),
     "if_else": (3, _if_else),
-    "length": (1, lambda x: Length().apply(x)),
-    "log": (1, np.log),
-    "log1p": (1, np.log1p),
-    "max": (2, np.maximum),
-    "min": (2, np.minimum),
+    "length": (1, _length),
+    "log": (1, _numpy("log")),
+    "log1p": (1, _numpy("log1p")),
+    "max": (2, _numpy("maximum")),
+    "min": (2, _numpy("minimum")),
     "missing": (1, _missing),
-    "sqrt": (1, np.sqrt),
+    "sqrt": (1, _numpy("sqrt")),
     **{p: (1, _part(p)) for p in ("year", "month", "day", "weekday", "hour", "minute", "yearday")},
 }
 """Every function with how many arguments it takes."""

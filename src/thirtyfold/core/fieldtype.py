@@ -4,18 +4,17 @@ A member's ``__init__`` takes only its options (the Spec's ``fields: {age: {numb
 state. What is learned travels as values: spellings and markers in the Column, encodings as Features.
 """
 
+from __future__ import annotations
+
 from dataclasses import dataclass, field
 from typing import Any, ClassVar, Literal, Protocol
 
-import numpy as np
-import polars as pl
-
+from thirtyfold.core.late import Array, pl
 from thirtyfold.core.profile import ColumnProfile
 from thirtyfold.core.transform import Transform
 
 __all__ = ["Array", "Feature", "FieldType", "Fitted", "Form", "Sample", "Signal"]
 
-Array = np.ndarray[Any, np.dtype[Any]]
 
 Form = Literal["vector", "levels", "image", "tokens", "frames", "sequence"]
 """What models take. ``vector``: complete, scaled numbers. ``levels``: numbers as they are with NaN for missing, and

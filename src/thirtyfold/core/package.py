@@ -5,6 +5,8 @@ the model that is served. ``hash`` names what decides its answers; card, metrics
 changing it. On loading every file is checked against the manifest, and nothing that is loaded can run code.
 """
 
+from __future__ import annotations
+
 import hashlib
 import json
 from collections.abc import Iterable, Mapping
@@ -13,7 +15,6 @@ from functools import cached_property
 from pathlib import Path, PurePosixPath
 from typing import Any
 
-import polars as pl
 from pydantic import TypeAdapter
 
 from thirtyfold.core.door import Door
@@ -21,6 +22,7 @@ from thirtyfold.core.encoder import Encoder
 from thirtyfold.core.errors import DataError, PackageError
 from thirtyfold.core.family import Family
 from thirtyfold.core.fieldtype import Array
+from thirtyfold.core.late import pl
 from thirtyfold.core.model import Model
 from thirtyfold.core.profile import Profile
 from thirtyfold.core.table import Column, Table, to_array
@@ -58,7 +60,7 @@ class Package:
         task: tuple[str, Task],
         profile: Profile | None = None,
         lineage: Mapping[str, Any] | None = None,
-    ) -> "Package":
+    ) -> Package:
         """Put fitted parts together. ``columns`` are the input columns as cleaned; ``model`` and ``task`` each with
         its word; ``lineage`` says where it comes from (hashes of data and Spec), without times and places.
         """
@@ -167,18 +169,18 @@ class Package:
         arrays = self.arrays(frame)
         return self.task.decode(self.raw(arrays), arrays)
 
-    def with_task(self, task: Task) -> "Package":
+    def with_task(self, task: Task) -> Package:
         """The same model with other decisions (thresholds): a new Package with a new hash."""
         word = str(self.manifest["task"])
         return Package({**self.files, "task.json": _json({"task": word, "state": task.state()})}, self.manifest)
 
-    def with_model(self, word: str, model: Model) -> "Package":
+    def with_model(self, word: str, model: Model) -> Package:
         """The same door, encoder and task with another model: a new Package with a new hash."""
         kept = {n: d for n, d in self.files.items() if not n.startswith(("model/", *ADDED))}
         files = {**kept, **{f"model/{n}": data for n, data in model.save().items()}}
         return Package(files, {**self.manifest, "model": word})
 
-    def with_added(self, added: Mapping[str, bytes]) -> "Package":
+    def with_added(self, added: Mapping[str, bytes]) -> Package:
         """The same Package with card, metrics, example or exports; the hash stays."""
         wrong = [name for name in added if not name.startswith(ADDED)]
         if wrong:
@@ -192,7 +194,7 @@ class Package:
         return {**self.files, "manifest.json": _json(manifest)}
 
     @classmethod
-    def load(cls, files: Mapping[str, bytes], where: str = "the package") -> "Package":
+    def load(cls, files: Mapping[str, bytes], where: str = "the package") -> Package:
         """Check every file against the manifest; raises PackageError for one that is altered, missing or foreign."""
         try:
             manifest = json.loads(files["manifest.json"])
@@ -216,7 +218,7 @@ class Package:
         return package
 
     @classmethod
-    def open(cls, folder: str | Path) -> "Package":
+    def open(cls, folder: str | Path) -> Package:
         """Read a Package from a folder."""
         root = Path(folder)
         if not (root / "manifest.json").is_file():

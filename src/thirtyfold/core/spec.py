@@ -26,7 +26,8 @@ Share = Annotated[float, Field(gt=0, lt=1)]
 class Section(BaseModel):
     """A part of the Spec: frozen, unknown keys refused."""
 
-    model_config = ConfigDict(frozen=True, extra="forbid", strict=False)
+    # Built when first used, and defaults not checked: a command has half a second, and each section took some of it.
+    model_config = ConfigDict(frozen=True, extra="forbid", strict=False, defer_build=True)
 
 
 class Roles(Section):
@@ -150,22 +151,22 @@ class Spec(Section):
     collect: Choice
     fields: dict[str, Choice] = {}
     """Field types where the recognized one is not wanted: ``{zip: category, price: {number: {...}}}``."""
-    roles: Roles = Roles()
-    clean: CleanSection = CleanSection()
+    roles: Roles = Roles.model_construct()
+    clean: CleanSection = CleanSection.model_construct()
     label: Choice = "given"
-    split: SplitSection = SplitSection()
+    split: SplitSection = SplitSection.model_construct()
     features: dict[str, str] = {}
     """The user's own features: ``{gain_per_hour: gain / (hours + 1)}``."""
     model: Choice = "auto"
-    tune: TuneSection = TuneSection()
+    tune: TuneSection = TuneSection.model_construct()
     finetune: FinetuneSection | None = None
     safety: Many = ["fairness", "privacy", "robustness", "calibration", "personal_data"]
-    compress: CompressSection | None = CompressSection()
+    compress: CompressSection | None = CompressSection.model_construct()
     export: Many = ["onnx"]
     deploy: Many = ["folder"]
-    serve: ServeSection = ServeSection()
+    serve: ServeSection = ServeSection.model_construct()
     monitor: Many = ["drift", "accuracy", "latency", "failures"]
-    retrain: RetrainSection = RetrainSection()
+    retrain: RetrainSection = RetrainSection.model_construct()
 
     @classmethod
     def read(cls, path: str | Path, **override: Any) -> "Spec":

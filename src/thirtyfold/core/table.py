@@ -4,15 +4,15 @@ Polars underneath. Every row carries the number it had in the collected table in
 ledger, splits and quarantine can name it whatever was filtered or reordered since.
 """
 
+from __future__ import annotations
+
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from typing import Any, Literal
 
-import numpy as np
-import polars as pl
-
 from thirtyfold.core.errors import DataError, Fault
 from thirtyfold.core.family import nearest
+from thirtyfold.core.late import np, pl
 
 __all__ = ["ROW", "Column", "Role", "Table", "to_array"]
 
@@ -46,7 +46,7 @@ class Table:
     columns: dict[str, Column]
 
     @classmethod
-    def of(cls, frame: pl.DataFrame, columns: Mapping[str, Column] | None = None) -> "Table":
+    def of(cls, frame: pl.DataFrame, columns: Mapping[str, Column] | None = None) -> Table:
         """Wrap a frame; rows are numbered if they are not yet, and columns not described are ``raw`` inputs."""
         if ROW not in frame.columns:
             frame = frame.with_columns(pl.int_range(pl.len(), dtype=pl.Int64).alias(ROW))
@@ -82,24 +82,24 @@ class Table:
     def target(self) -> str | None:
         return next(iter(self.named("target")), None)
 
-    def take(self, which: Iterable[int] | np.ndarray[Any, Any]) -> "Table":
+    def take(self, which: Iterable[int] | np.ndarray[Any, Any]) -> Table:
         """The rows at these positions, in this order."""
         return replace(self, frame=self.frame[np.asarray(which, dtype=np.int64)])
 
-    def where(self, mask: np.ndarray[Any, Any] | pl.Series) -> "Table":
+    def where(self, mask: np.ndarray[Any, Any] | pl.Series) -> Table:
         """The rows for which the mask is true."""
         return replace(self, frame=self.frame.filter(pl.Series(np.asarray(mask, dtype=bool))))
 
-    def with_column(self, values: pl.Series, column: Column) -> "Table":
+    def with_column(self, values: pl.Series, column: Column) -> Table:
         """A copy with one column set (added at the end, or replaced in its place)."""
         frame = self.frame.with_columns(values.alias(column.name))
         return Table(frame, {**self.columns, column.name: column})
 
-    def describe(self, *columns: Column) -> "Table":
+    def describe(self, *columns: Column) -> Table:
         """A copy in which these columns are described anew; the values stay."""
         return replace(self, columns={**self.columns, **{c.name: c for c in columns}})
 
-    def without(self, *names: str) -> "Table":
+    def without(self, *names: str) -> Table:
         return Table(self.frame.drop(names), {n: c for n, c in self.columns.items() if n not in names})
 
 

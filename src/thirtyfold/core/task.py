@@ -4,12 +4,13 @@
 to 1. Regression: outputs is 1, the value itself.
 """
 
+from __future__ import annotations
+
 from collections.abc import Mapping
 from typing import Any, ClassVar, Protocol, Self
 
-import polars as pl
-
 from thirtyfold.core.fieldtype import Array
+from thirtyfold.core.late import pl
 
 __all__ = ["Metric", "Task"]
 

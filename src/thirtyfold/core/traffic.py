@@ -4,6 +4,8 @@ One SQLite file in WAL mode: one process writes, any number read at the same tim
 is on disk. Times are seconds since 1970.
 """
 
+from __future__ import annotations
+
 import json
 import sqlite3
 from collections.abc import Iterable, Iterator, Mapping, Sequence
@@ -12,7 +14,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import polars as pl
+from thirtyfold.core.late import pl
 
 __all__ = ["Answered", "Failed", "Feedback", "Traffic"]
 
@@ -95,7 +97,7 @@ class Traffic:
     def __init__(self, path: str | Path) -> None:
         self.path = Path(path)
 
-    def prepare(self) -> "Traffic":
+    def prepare(self) -> Traffic:
         """Make the file and its tables if they are not there."""
         self.path.parent.mkdir(parents=True, exist_ok=True)
         with self.connect() as db:

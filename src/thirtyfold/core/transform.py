@@ -5,11 +5,14 @@ in the exported graph, so that serving cannot differ from training. Numbers are 
 NaN for missing; text is an object array of ``str`` or ``None``. A transform that widens gives shape (rows, width).
 """
 
-import re
-from typing import Annotated, Any, Literal
+from __future__ import annotations
 
-import numpy as np
+import re
+from typing import Annotated, Literal
+
 from pydantic import BaseModel, ConfigDict, Field
+
+from thirtyfold.core.late import Array, np
 
 __all__ = [
     "Calendar",
@@ -25,8 +28,6 @@ __all__ = [
     "Transform",
     "Words",
 ]
-
-Array = np.ndarray[Any, np.dtype[Any]]
 
 
 class _Op(BaseModel):

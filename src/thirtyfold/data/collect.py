@@ -1,14 +1,17 @@
 """Collect: any source to one Table, with where it came from and what could not be read."""
 
+from __future__ import annotations
+
+from collections.abc import Iterator
+from itertools import chain
 from pathlib import Path
 from typing import Any, ClassVar, NamedTuple
 from urllib.parse import urlsplit
 
-import polars as pl
-
 from thirtyfold.core.errors import DataError, Fault
 from thirtyfold.core.evidence import Evidence, TableView
 from thirtyfold.core.family import Choice, Family
+from thirtyfold.core.late import pl
 from thirtyfold.core.spec import Spec
 from thirtyfold.core.step import Context
 from thirtyfold.core.table import ROW, Table
@@ -32,8 +35,8 @@ def choice_of(choice: Choice) -> Choice:
         return {"url": {"address": choice}}
     suffix = Path(choice).suffix.lower()
     endings: dict[str, str] = {}
-    words = SOURCES.words()
-    for word in sorted(words, key=lambda w: w != suffix[1:]):  # the likeliest first: the others need not be imported
+    likely = [w for w in SOURCES.own() if w == suffix[1:]]
+    for word in chain(likely, _others(likely)):  # the likeliest first: the others need not be imported
         found: Any = SOURCES.find(word)
         endings |= dict.fromkeys(found.suffixes, word)
         if suffix in endings:
@@ -50,6 +53,10 @@ def choice_of(choice: Choice) -> Choice:
             )
         )
     return choice
+
+
+def _others(known: list[str]) -> Iterator[str]:
+    yield from (w for w in SOURCES.words() if w not in known)
 
 
 def _contents(choice: Any) -> list[str]:

@@ -1,20 +1,33 @@
 """Reading: what every source gives, and the questions that every source of files asks first."""
 
+from __future__ import annotations
+
 import hashlib
 import re
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any, ClassVar, NamedTuple, Protocol
 
-import polars as pl
-
 from thirtyfold.core.errors import DataError, Fault
 from thirtyfold.core.family import nearest
+from thirtyfold.core.late import pl
 from thirtyfold.core.step import Context
 
-__all__ = ["QUARANTINE", "Read", "Source", "existing", "named", "no_rows", "quarantined", "sha256_of", "trace", "whole"]
+__all__ = [
+    "QUARANTINE",
+    "Read",
+    "Source",
+    "columns_of",
+    "existing",
+    "named",
+    "no_rows",
+    "quarantined",
+    "sha256_of",
+    "trace",
+    "whole",
+]
 
-QUARANTINE: dict[str, Any] = {"row": pl.Int64, "reason": pl.String, "raw": pl.String}
+QUARANTINE = ("row", "reason", "raw")
 """The columns of a quarantine: the line or row in the source (from 1), why it was set aside, what stood there."""
 
 
@@ -41,6 +54,12 @@ class Source(Protocol):
     def peek(self, rows: int) -> pl.DataFrame:
         """The first rows, quickly; for looking before running."""
         ...
+
+
+def columns_of(source: Source) -> list[str]:
+    """The names of a source's columns: its own ``columns()``, where it can tell them without reading rows."""
+    own: Callable[[], list[str]] | None = getattr(source, "columns", None)
+    return own() if own else source.peek(100).columns
 
 
 def existing(path: str | Path) -> Path:
@@ -97,15 +116,16 @@ def named(names: Sequence[str], where: str) -> list[str]:
 
 def quarantined(rows: Sequence[tuple[int, str, str]] = ()) -> pl.DataFrame:
     """A quarantine of (row, reason, raw); what stood there is kept up to 2,000 characters."""
-    return pl.DataFrame([(r, why, raw[:2000]) for r, why, raw in rows], schema=QUARANTINE, orient="row")
+    return pl.DataFrame(
+        [(r, why, raw[:2000]) for r, why, raw in rows],
+        schema=dict(zip(QUARANTINE, (pl.Int64, pl.String, pl.String), strict=True)),
+        orient="row",
+    )
 
 
 def no_rows(where: str, names: Sequence[str]) -> DataError:
     """A source that has columns and nothing in them."""
     return DataError(Fault(where, f"there are no rows, only the columns {', '.join(names) or '(none)'}."))
-
-
-_KEPT = (pl.String, pl.Boolean, pl.Date, pl.Datetime, pl.Float32, pl.Float64)
 
 
 def _plain(column: pl.Series) -> pl.Series:
@@ -128,4 +148,5 @@ def whole(frame: pl.DataFrame, where: str) -> pl.DataFrame:
     nested = [n for n, t in frame.schema.items() if t.is_nested()]
     if nested:
         raise DataError([Fault(f"{where}.{n}", f"holds {frame.schema[n]}, not one value a row.") for n in nested])
-    return frame.with_columns(_plain(c) for c in frame.get_columns() if not isinstance(c.dtype, _KEPT))
+    kept = (pl.String, pl.Boolean, pl.Date, pl.Datetime, pl.Float32, pl.Float64)
+    return frame.with_columns(_plain(c) for c in frame.get_columns() if not isinstance(c.dtype, kept))

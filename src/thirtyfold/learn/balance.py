@@ -1,9 +1,10 @@
 """Balance: what each training row counts, so that rare classes are heard when that is asked for."""
 
-import numpy as np
+from __future__ import annotations
 
 from thirtyfold.core.encoder import Encoded
 from thirtyfold.core.fieldtype import Array
+from thirtyfold.core.late import np
 
 __all__ = ["weights"]
 

@@ -1,15 +1,16 @@
 """Bench: fits a candidate on the training rows and scores it on the validation rows, alike everywhere in learn."""
 
+from __future__ import annotations
+
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, cast
-
-import numpy as np
 
 from thirtyfold.core.aim import Aim, Goal, evaluate
 from thirtyfold.core.encoder import Encoded
 from thirtyfold.core.family import Family
 from thirtyfold.core.fieldtype import Array, Form
+from thirtyfold.core.late import np
 from thirtyfold.core.learned import Score
 from thirtyfold.core.model import Candidate, Model
 from thirtyfold.core.step import Context
@@ -73,7 +74,7 @@ class Bench:
         validation: Table,
         goal: Goal,
         aim: Aim,
-    ) -> "Bench":
+    ) -> Bench:
         return cls(both(train_rows), both(validation_rows), Goal.arrays(validation), goal, aim)
 
     def fit(self, candidate: Candidate, context: Context, which: Array | None = None) -> Model:

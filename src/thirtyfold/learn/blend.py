@@ -1,11 +1,12 @@
 """Blend: greedy selection of an ensemble from models that have answered (Caruana et al. 2004)."""
 
+from __future__ import annotations
+
 from collections.abc import Callable, Sequence
 from typing import NamedTuple
 
-import numpy as np
-
 from thirtyfold.core.fieldtype import Array
+from thirtyfold.core.late import np
 
 __all__ = ["Blend", "select"]
 

@@ -1,19 +1,21 @@
 """Boosted: what Boosting needs around LightGBM: its text made exact, its trees as ONNX, and what it did as evidence."""
 
+from __future__ import annotations
+
 import os
+import struct
 from collections.abc import Mapping, Sequence
 from typing import Any
-
-import numpy as np
 
 from thirtyfold.core.charts import lines, number
 from thirtyfold.core.encoder import Encoded
 from thirtyfold.core.evidence import Evidence, TableView, not_applicable
+from thirtyfold.core.late import np
 from thirtyfold.learn.graph import Graph, Trees, floor32
 
 __all__ = ["library", "story", "to_graph", "trimmed"]
 
-ZERO = float(np.float32(1e-35))
+ZERO: float = struct.unpack("f", struct.pack("f", 1e-35))[0]
 """LightGBM's kZeroThreshold."""
 
 

@@ -1,13 +1,14 @@
 """Convex: what a linear model did in steps 13 to 20, computed again from its own weights on its own rows."""
 
-from typing import Any
+from __future__ import annotations
 
-import numpy as np
+from typing import Any
 
 from thirtyfold.core.charts import bars
 from thirtyfold.core.encoder import Encoded
 from thirtyfold.core.evidence import Evidence, not_applicable
 from thirtyfold.core.fieldtype import Array
+from thirtyfold.core.late import np
 
 __all__ = ["convex_story"]
 

@@ -1,12 +1,13 @@
 """Dense: the network of Mlp in its three forms: PyTorch to learn, NumPy to answer, ONNX to ship."""
 
+from __future__ import annotations
+
 from collections.abc import Callable, Sequence
 from itertools import pairwise
 from typing import TYPE_CHECKING, Any, Literal, NamedTuple
 
-import numpy as np
-
 from thirtyfold.core.fieldtype import Array
+from thirtyfold.core.late import np
 from thirtyfold.learn.graph import Graph
 from thirtyfold.learn.loop import Initializer, Regularizer
 
@@ -27,7 +28,7 @@ def network(
     initializer: Initializer,
     regularizers: Sequence[Regularizer],
     seed: int,
-) -> "nn.Module":
+) -> nn.Module:
     """Linear layers ``sizes[0] -> ... -> sizes[-1]`` with the activation between, offsets zero, weights as drawn."""
     import torch
     from torch import nn
@@ -83,7 +84,7 @@ class Dense(NamedTuple):
         answer: Array = e / e.sum(axis=1, keepdims=True)
         return answer
 
-    def load_into(self, target: "nn.Module") -> None:
+    def load_into(self, target: nn.Module) -> None:
         """Put the weights into a network of the same sizes."""
         import torch
 

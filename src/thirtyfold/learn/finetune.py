@@ -1,8 +1,8 @@
 """Step 26: go on learning from a previous Package instead of starting anew."""
 
-from typing import Any, ClassVar, NamedTuple
+from __future__ import annotations
 
-import numpy as np
+from typing import Any, ClassVar, NamedTuple
 
 from thirtyfold.core.aim import Aim, Goal, evaluate
 from thirtyfold.core.charts import bars, number
@@ -10,6 +10,7 @@ from thirtyfold.core.encoder import Encoded
 from thirtyfold.core.errors import DataError, Fault, SpecError
 from thirtyfold.core.evidence import Evidence, not_applicable
 from thirtyfold.core.fieldtype import Array
+from thirtyfold.core.late import np
 from thirtyfold.core.learned import load_model
 from thirtyfold.core.package import Package
 from thirtyfold.core.spec import Spec

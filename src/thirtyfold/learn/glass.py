@@ -1,14 +1,15 @@
 """Glass: the glass box of a network, steps 13 to 20 with the numbers of one real row."""
 
+from __future__ import annotations
+
 from collections.abc import Mapping
 from itertools import pairwise
 from typing import Any
 
-import numpy as np
-
 from thirtyfold.core.charts import bars, lines
 from thirtyfold.core.encoder import Encoded
 from thirtyfold.core.evidence import Evidence
+from thirtyfold.core.late import np
 from thirtyfold.learn.loop import Curves, First
 
 __all__ = ["glass_box"]

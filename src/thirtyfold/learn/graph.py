@@ -5,12 +5,13 @@ Every graph has the input ``features`` float32 [rows, features] and the output `
 model gives the same bytes.
 """
 
+from __future__ import annotations
+
 from collections.abc import Sequence
 from typing import Any, NamedTuple
 
-import numpy as np
-
 from thirtyfold.core.fieldtype import Array
+from thirtyfold.core.late import np
 
 __all__ = ["Graph", "Session", "Trees", "floor32"]
 
@@ -26,7 +27,7 @@ class Graph:
         self.nodes: list[Any] = []
         self.constants: list[Any] = []
 
-    def constant(self, name: str, value: Any, dtype: Any = np.float32) -> str:
+    def constant(self, name: str, value: Any, dtype: Any = "float32") -> str:
         """Keep an array (or a number) under a name."""
         from onnx import numpy_helper
 

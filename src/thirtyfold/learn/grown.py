@@ -1,14 +1,15 @@
 """Grown: what Tree and Forest share: scikit-learn's trees as one ONNX graph, and what growing them did as evidence."""
 
+from __future__ import annotations
+
 from collections.abc import Sequence
 from typing import Any
-
-import numpy as np
 
 from thirtyfold.core.charts import bars
 from thirtyfold.core.encoder import Encoded
 from thirtyfold.core.evidence import Evidence, not_applicable
 from thirtyfold.core.fieldtype import Array
+from thirtyfold.core.late import np
 from thirtyfold.learn.graph import Graph, Trees, floor32
 
 __all__ = ["default_leaf", "grown_story", "to_graph"]

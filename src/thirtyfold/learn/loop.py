@@ -4,14 +4,15 @@ Everything that can be exchanged comes in through ``Plan``. Random numbers are d
 half-done work is kept at the end of an epoch, so a run that was killed goes on from there to the same final bytes.
 """
 
+from __future__ import annotations
+
 import json
 from collections.abc import Iterator, Sequence
 from dataclasses import asdict, dataclass, field
 from typing import TYPE_CHECKING, Any, ClassVar, Literal, NamedTuple, Protocol
 
-import numpy as np
-
 from thirtyfold.core.fieldtype import Array
+from thirtyfold.core.late import np
 from thirtyfold.core.step import Context
 
 if TYPE_CHECKING:
@@ -30,7 +31,7 @@ class Loss(Protocol):
     tasks: ClassVar[tuple[str, ...]]
     head: ClassVar[Literal["softmax", "identity"]]
 
-    def __call__(self, outputs: "Tensor", target: "Tensor") -> "Tensor":
+    def __call__(self, outputs: Tensor, target: Tensor) -> Tensor:
         """(rows, k) each to a loss a row (rows,). Target: a share for each class, or the value."""
         ...
 
@@ -40,13 +41,13 @@ class Optimizer(Protocol):
 
     rate: float
 
-    def over(self, parameters: Sequence["Tensor"]) -> "Stepper": ...
+    def over(self, parameters: Sequence[Tensor]) -> Stepper: ...
 
 
 class Initializer(Protocol):
     """Where weights start."""
 
-    def __call__(self, weight: "Tensor", generator: Any) -> None:
+    def __call__(self, weight: Tensor, generator: Any) -> None:
         """Fill a weight of shape (out, in) in place."""
         ...
 
@@ -65,15 +66,15 @@ class Regularizer:
     restores: ClassVar[bool] = False
     """Whether the best epoch's weights are taken at the end instead of the last one's."""
 
-    def layer(self) -> "nn.Module | None":
+    def layer(self) -> nn.Module | None:
         """A module to put behind every hidden layer."""
         return None
 
-    def batch(self, x: "Tensor", y: "Tensor") -> "tuple[Tensor, Tensor]":
+    def batch(self, x: Tensor, y: Tensor) -> tuple[Tensor, Tensor]:
         """The batch as the network shall see it."""
         return x, y
 
-    def after(self, network: "nn.Module", rate: float) -> None:
+    def after(self, network: nn.Module, rate: float) -> None:
         """Change weights after each step."""
 
     def stop(self, losses: Sequence[float]) -> bool:
@@ -131,7 +132,7 @@ class Curves:
     first: First = field(default_factory=First)
 
 
-def learn(network: "nn.Module", plan: Plan, rows: Rows, check: Rows | None, context: Context) -> Curves:
+def learn(network: nn.Module, plan: Plan, rows: Rows, check: Rows | None, context: Context) -> Curves:
     """Train ``network`` in place; goes on from the checkpoint ``loop`` if there is one, stops when no time is left."""
     import torch
 
@@ -173,7 +174,7 @@ def learn(network: "nn.Module", plan: Plan, rows: Rows, check: Rows | None, cont
     return curves
 
 
-def _batches(rows: int, size: int) -> Iterator["Tensor"]:
+def _batches(rows: int, size: int) -> Iterator[Tensor]:
     import torch
 
     order = torch.randperm(rows)
@@ -181,10 +182,10 @@ def _batches(rows: int, size: int) -> Iterator["Tensor"]:
 
 
 def _step(
-    network: "nn.Module",
-    stepper: "Stepper",
+    network: nn.Module,
+    stepper: Stepper,
     plan: Plan,
-    batch: "tuple[Tensor, Tensor, Tensor]",
+    batch: tuple[Tensor, Tensor, Tensor],
     rate: float,
     first: First | None,
 ) -> float:
@@ -212,7 +213,7 @@ def _step(
     return float(loss.detach())
 
 
-def _glance(network: "nn.Module", plan: Plan, x: "Tensor", y: "Tensor", first: First) -> None:
+def _glance(network: nn.Module, plan: Plan, x: Tensor, y: Tensor, first: First) -> None:
     """The network's very first guess for one row, and its loss."""
     import torch
 
@@ -223,7 +224,7 @@ def _glance(network: "nn.Module", plan: Plan, x: "Tensor", y: "Tensor", first: F
         first.loss = float(plan.loss(outputs, y)[0])
 
 
-def _watch(network: "nn.Module", first: First, rate: float) -> "Tensor":
+def _watch(network: nn.Module, first: First, rate: float) -> Tensor:
     """Pick the weight of the first layer with the steepest slope and note it before the step."""
     name, weight = next((n, p) for n, p in network.named_parameters() if p.ndim == 2)
     assert weight.grad is not None, "a weight without a gradient"
@@ -234,7 +235,7 @@ def _watch(network: "nn.Module", first: First, rate: float) -> "Tensor":
     return weight
 
 
-def _measure(network: "nn.Module", plan: Plan, rows: Rows) -> float:
+def _measure(network: nn.Module, plan: Plan, rows: Rows) -> float:
     """Mean loss on rows that are not learned from; nothing is dropped out."""
     import torch
 
@@ -252,7 +253,7 @@ def _seed(seed: int, epoch: int) -> int:
 
 
 def _keep(
-    network: "nn.Module", stepper: "Stepper", curves: Curves, best: "dict[str, Tensor]", epoch: int, context: Context
+    network: nn.Module, stepper: Stepper, curves: Curves, best: dict[str, Tensor], epoch: int, context: Context
 ) -> None:
     """Model, best model, optimizer and position. Schedule and random numbers follow from the position."""
     from safetensors.torch import save
@@ -268,7 +269,7 @@ def _keep(
     context.checkpoint.save("loop", files)
 
 
-def _resume(network: "nn.Module", stepper: "Stepper", context: Context) -> "tuple[Curves, dict[str, Tensor], int]":
+def _resume(network: nn.Module, stepper: Stepper, context: Context) -> tuple[Curves, dict[str, Tensor], int]:
     """Put the last checkpoint back, if there is one; returns curves, best weights and epochs behind."""
     from safetensors.torch import load
 
@@ -287,5 +288,5 @@ def _resume(network: "nn.Module", stepper: "Stepper", context: Context) -> "tupl
     return Curves(**facts, first=first), _under("best.", tensors), epoch
 
 
-def _under(prefix: str, tensors: "dict[str, Tensor]") -> "dict[str, Tensor]":
+def _under(prefix: str, tensors: dict[str, Tensor]) -> dict[str, Tensor]:
     return {n.removeprefix(prefix): v for n, v in tensors.items() if n.startswith(prefix)}

@@ -1,16 +1,17 @@
 """Margin: solving for the widest margin, Platt's sigmoid on top, and what both did as evidence. Used by Svm."""
 
+from __future__ import annotations
+
 import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any, NamedTuple
 
-import numpy as np
-
 from thirtyfold.core.charts import histogram
 from thirtyfold.core.encoder import Encoded
 from thirtyfold.core.evidence import Evidence
 from thirtyfold.core.fieldtype import Array
+from thirtyfold.core.late import np
 
 __all__ = ["Platt", "Solved", "calibrate", "margin_story", "solve"]
 

@@ -1,14 +1,15 @@
 """Steps 23 and 24: what keeps the winner from learning its rows by heart, and how wide the gap is with and without."""
 
-from typing import Any, ClassVar, NamedTuple
+from __future__ import annotations
 
-import numpy as np
+from typing import Any, ClassVar, NamedTuple
 
 from thirtyfold.core.aim import Aim, Goal
 from thirtyfold.core.charts import bars, number
 from thirtyfold.core.encoder import Encoded
 from thirtyfold.core.evidence import Evidence, TableView, not_applicable
 from thirtyfold.core.fieldtype import Array
+from thirtyfold.core.late import np
 from thirtyfold.core.learned import Score, Winner
 from thirtyfold.core.model import Candidate
 from thirtyfold.core.spec import Spec

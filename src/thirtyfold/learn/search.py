@@ -4,12 +4,13 @@ A searcher is a pure function of the trials so far, so a search that was killed 
 same end.
 """
 
+from __future__ import annotations
+
 import itertools
 from collections.abc import Mapping, Sequence
 from typing import Any, NamedTuple, Protocol
 
-import numpy as np
-
+from thirtyfold.core.late import np
 from thirtyfold.core.model import Dial
 
 __all__ = ["Past", "Searcher", "drawn", "grid", "hopeless", "values_of"]
@@ -56,7 +57,7 @@ def values_of(dial: Dial, steps: int) -> list[Any]:
     return list(dict.fromkeys(round(v) for v in values)) if dial.kind == "int" else values
 
 
-def grid(space: Mapping[str, Dial], steps: int) -> "itertools.product[tuple[Any, ...]]":
+def grid(space: Mapping[str, Dial], steps: int) -> itertools.product[tuple[Any, ...]]:
     """Every combination of ``values_of`` each dial."""
     return itertools.product(*(values_of(dial, steps) for dial in space.values()))
 

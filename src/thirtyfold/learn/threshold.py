@@ -1,11 +1,12 @@
 """Threshold: from which probability on a row is called positive, chosen on validation rows."""
 
+from __future__ import annotations
+
 from collections.abc import Mapping
 from typing import NamedTuple
 
-import numpy as np
-
 from thirtyfold.core.fieldtype import Array
+from thirtyfold.core.late import np
 
 __all__ = ["RARE", "Threshold", "choose"]
 

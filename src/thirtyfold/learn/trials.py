@@ -1,12 +1,11 @@
 """Trials: the search itself. Each trial is kept when it is over, so a search that was killed goes on from the next."""
 
+from __future__ import annotations
+
 import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Literal, NamedTuple
-
-import numpy as np
-import polars as pl
 
 from thirtyfold.core.charts import bars, lines, number
 from thirtyfold.core.codec import pack, unpack
@@ -14,6 +13,7 @@ from thirtyfold.core.errors import Fault, SpecError
 from thirtyfold.core.evidence import Evidence, Picture, TableView, not_applicable
 from thirtyfold.core.family import Family, nearest
 from thirtyfold.core.fieldtype import Array
+from thirtyfold.core.late import np, pl
 from thirtyfold.core.learned import Score, Trained
 from thirtyfold.core.model import Candidate, Dial, Model
 from thirtyfold.core.step import Context

@@ -1,9 +1,8 @@
 """Step 22: search for better options, blend what is good, decide where to decide, and fit the choice on all rows."""
 
-from typing import Any, ClassVar, NamedTuple
+from __future__ import annotations
 
-import numpy as np
-import polars as pl
+from typing import Any, ClassVar, NamedTuple
 
 from thirtyfold.core.aim import Aim, Goal
 from thirtyfold.core.charts import number
@@ -11,6 +10,7 @@ from thirtyfold.core.encoder import Encoded, Encoder
 from thirtyfold.core.errors import Fault, SpecError
 from thirtyfold.core.evidence import Evidence
 from thirtyfold.core.family import Family, split_choice
+from thirtyfold.core.late import np, pl
 from thirtyfold.core.learned import Score, Trained, Winner
 from thirtyfold.core.model import Candidate, Model
 from thirtyfold.core.package import Package

@@ -1,10 +1,11 @@
 """How often is the answer right?"""
 
+from __future__ import annotations
+
 from typing import ClassVar
 
-import numpy as np
-
 from thirtyfold.core.fieldtype import Array
+from thirtyfold.core.late import np
 
 __all__ = ["Accuracy"]
 

@@ -1,10 +1,11 @@
 """How pure are the rows that score highest?"""
 
+from __future__ import annotations
+
 from typing import ClassVar
 
-import numpy as np
-
 from thirtyfold.core.fieldtype import Array
+from thirtyfold.core.late import np
 
 __all__ = ["AveragePrecision"]
 

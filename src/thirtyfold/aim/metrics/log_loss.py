@@ -1,10 +1,11 @@
 """How surprised is the model by the truth?"""
 
+from __future__ import annotations
+
 from typing import ClassVar
 
-import numpy as np
-
 from thirtyfold.core.fieldtype import Array
+from thirtyfold.core.late import np
 
 __all__ = ["LogLoss"]
 

@@ -1,10 +1,11 @@
 """How far off is the answer, on average?"""
 
+from __future__ import annotations
+
 from typing import ClassVar
 
-import numpy as np
-
 from thirtyfold.core.fieldtype import Array
+from thirtyfold.core.late import np
 
 __all__ = ["Mae"]
 

@@ -1,10 +1,11 @@
 """Does a positive row get a higher score than a negative one?"""
 
+from __future__ import annotations
+
 from typing import ClassVar
 
-import numpy as np
-
 from thirtyfold.core.fieldtype import Array
+from thirtyfold.core.late import np
 
 __all__ = ["RocAuc"]
 

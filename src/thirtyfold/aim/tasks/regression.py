@@ -1,14 +1,14 @@
 """How much is it? One number a row."""
 
+from __future__ import annotations
+
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from typing import Any, ClassVar, Self
 
-import numpy as np
-import polars as pl
-
 from thirtyfold.core.errors import DataError, Fault
 from thirtyfold.core.fieldtype import Array
+from thirtyfold.core.late import np, pl
 from thirtyfold.core.table import to_array
 
 __all__ = ["Regression"]

@@ -1,16 +1,17 @@
 """csv: text files with a row a line: commas, semicolons, tabs or bars, in any common encoding."""
 
+from __future__ import annotations
+
 import csv
 import io
 from collections import Counter
 from pathlib import Path
-from typing import Annotated, Any, ClassVar, Literal
+from typing import Annotated, Any, ClassVar, Literal, NamedTuple
 
-import numpy as np
-import polars as pl
 from pydantic import Field
 
 from thirtyfold.core.errors import DataError, Fault
+from thirtyfold.core.late import np, pl
 from thirtyfold.core.step import Context
 from thirtyfold.data.reading import Read, existing, named, no_rows, quarantined, trace
 
@@ -19,6 +20,13 @@ __all__ = ["Csv"]
 _DELIMITERS = (",", "\t", ";", "|")
 _CELL = 4 * 1024 * 1024
 """A cell of more characters than this is a fault of the file, not a value."""
+
+
+class _Layout(NamedTuple):
+    text: str
+    delimiter: str
+    names: list[str]
+    header: bool
 
 
 class Csv:
@@ -51,33 +59,44 @@ class Csv:
         frame, bad, dialect = self._parse(text, path)
         return Read(frame, bad, trace(path, frame, format="csv", encoding=encoding, quarantined=bad.height, **dialect))
 
+    def columns(self) -> list[str]:
+        """The names of the columns, from at most the first two megabytes."""
+        path = existing(self.path)
+        return self._layout(self._head(path), path).names
+
     def peek(self, rows: int) -> pl.DataFrame:
         """The first rows, from at most the first two megabytes."""
         path = existing(self.path)
+        return self._parse(self._head(path), path)[0].head(rows)
+
+    def _head(self, path: Path) -> str:
         with path.open("rb") as file:
             data = file.read(2 * 1024 * 1024)
         cut = len(data) < path.stat().st_size
         if cut:
             data = data[: data.rfind(b"\n") + 1] or data
-        text, _ = _decode(data, path, self.encoding)
-        return self._parse(text, path)[0].head(rows)
+        return _decode(data, path, self.encoding)[0]
 
-    def _parse(self, text: str, path: Path) -> tuple[pl.DataFrame, pl.DataFrame, dict[str, Any]]:
+    def _layout(self, text: str, path: Path) -> _Layout:
+        """How the text is laid out, by its first records."""
         if self.skip:
             text = text.split("\n", self.skip)[-1]
         if not text.strip():
             raise DataError(Fault(str(path), "the file holds only blank lines."))
         delimiter = _delimiter(text, self.delimiter, path)
-        quoted = '"' in text
         first = _records(text, delimiter, 200, path)
         header = _has_header(first) if self.header == "auto" else bool(self.header)
         width = Counter(len(r) for r in first[:100]).most_common(1)[0][0] if self.names is None else len(self.names)
         if header and self.names is None:
             width = len(first[0])
-        where = str(path)
-        names = named(self.names or (first[0] if header else [f"c{i}" for i in range(width)]), where)
+        names = named(self.names or (first[0] if header else [f"c{i}" for i in range(width)]), str(path))
         if len(names) == 1 and width == 1 and len(first) > 1 and delimiter != self.delimiter:
             delimiter = "\x1f"  # a single column: nothing separates
+        return _Layout(text, delimiter, names, header)
+
+    def _parse(self, text: str, path: Path) -> tuple[pl.DataFrame, pl.DataFrame, dict[str, Any]]:
+        text, delimiter, names, header = self._layout(text, path)
+        where, quoted = str(path), '"' in text
         frame, bad = (_by_module if quoted else _by_polars)(text, delimiter, names, header=header)
         bad = bad.with_columns(pl.col("row") + self.skip)
         if not frame.height:

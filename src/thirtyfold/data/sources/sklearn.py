@@ -1,17 +1,40 @@
 """sklearn: the data sets that come with scikit-learn; they need no network."""
 
+from __future__ import annotations
+
 import hashlib
 from typing import Any, ClassVar, Literal
 
-import numpy as np
-import polars as pl
-
+from thirtyfold.core.late import np, pl
 from thirtyfold.core.step import Context
 from thirtyfold.data.reading import Read, quarantined
 
 __all__ = ["Sklearn"]
 
 _NUMBERS = ("diabetes", "linnerud")
+
+_MEASURED = (
+    *("radius", "texture", "perimeter", "area", "smoothness", "compactness", "concavity", "concave points"),
+    *("symmetry", "fractal dimension"),
+)
+
+_NAMES: dict[str, list[str]] = {
+    "breast_cancer": [
+        *(f"mean {m}" for m in _MEASURED),
+        *(f"{m} error" for m in _MEASURED),
+        *(f"worst {m}" for m in _MEASURED),
+    ],
+    "iris": [f"{part} {side} (cm)" for part in ("sepal", "petal") for side in ("length", "width")],
+    "wine": [
+        *("alcohol", "malic_acid", "ash", "alcalinity_of_ash", "magnesium", "total_phenols", "flavanoids"),
+        *("nonflavanoid_phenols", "proanthocyanins", "color_intensity", "hue", "od280/od315_of_diluted_wines"),
+        "proline",
+    ],
+    "digits": [f"pixel_{row}_{column}" for row in range(8) for column in range(8)],
+    "diabetes": ["age", "sex", "bmi", "bp", *(f"s{i}" for i in range(1, 7))],
+    "linnerud": ["Chins", "Situps", "Jumps", "Waist", "Pulse"],
+}
+"""The columns of each, known beforehand because loading scikit-learn for their names takes seconds."""
 
 
 class Sklearn:
@@ -38,6 +61,10 @@ class Sklearn:
             "format": "sklearn",
         }
         return Read(frame, quarantined(), lineage)
+
+    def columns(self) -> list[str]:
+        """The names of the columns, without loading scikit-learn."""
+        return [*_NAMES[self.name], "target"]
 
     def peek(self, rows: int) -> pl.DataFrame:
         """The first rows."""

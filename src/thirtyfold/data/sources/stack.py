@@ -1,16 +1,17 @@
 """stack: several sources of the same columns, one under the other."""
 
+from __future__ import annotations
+
 import hashlib
 from pathlib import Path
 from typing import Any, ClassVar
 from urllib.parse import urlsplit
 
-import polars as pl
-
 from thirtyfold.core.errors import DataError, Fault
 from thirtyfold.core.family import Choice, Family
+from thirtyfold.core.late import pl
 from thirtyfold.core.step import Context
-from thirtyfold.data.reading import QUARANTINE, Read, Source
+from thirtyfold.data.reading import QUARANTINE, Read, Source, columns_of
 
 __all__ = ["Stack"]
 
@@ -45,6 +46,12 @@ class Stack:
         }
         return Read(frame, bad, lineage)
 
+    def columns(self) -> list[str]:
+        """The names of the columns: those of the first source, that all have."""
+        first, *others = [columns_of(s) for s in self.sources]
+        _same(first, others, [str(i + 1) for i in range(len(self.sources))])
+        return first if self.origin is None else [*dict.fromkeys([*first, self.origin])]
+
     def peek(self, rows: int) -> pl.DataFrame:
         """Some of the first rows of each source."""
         share = max(1, rows // len(self.sources))
@@ -69,15 +76,20 @@ def _source(choice: Choice, at: int) -> Source:
     return family.build(choice, where)
 
 
-def _stacked(frames: list[pl.DataFrame], names: list[str]) -> pl.DataFrame:
-    first = frames[0]
+def _same(first: list[str], others: list[list[str]], names: list[str]) -> None:
+    """All have the columns of the first, in any order."""
     faults = []
-    for frame, name in zip(frames[1:], names[1:], strict=True):
-        if frame.columns != first.columns and set(frame.columns) != set(first.columns):
-            odd = sorted(set(frame.columns) ^ set(first.columns))
+    for columns, name in zip(others, names[1:], strict=True):
+        if set(columns) != set(first):
+            odd = sorted(set(columns) ^ set(first))
             faults.append(Fault(name, f"has other columns than {names[0]}: {', '.join(odd[:10])}."))
     if faults:
         raise DataError(faults)
+
+
+def _stacked(frames: list[pl.DataFrame], names: list[str]) -> pl.DataFrame:
+    first = frames[0]
+    _same(first.columns, [f.columns for f in frames[1:]], names)
     mixed = [n for n in first.columns if len({f[n].dtype for f in frames}) > 1]
     as_text = [f.select(first.columns).with_columns(pl.col(mixed).cast(pl.String)) for f in frames] if mixed else frames
     return pl.concat([f.select(first.columns) for f in as_text])

@@ -1,18 +1,20 @@
 """url: a file on the web, checked by its sha256; a folder of mirrored files is asked before the network."""
 
+from __future__ import annotations
+
 import hashlib
 import os
 from pathlib import Path
 from typing import Annotated, Any, ClassVar
 from urllib.parse import unquote, urlsplit
 
-import polars as pl
 from pydantic import Field
 
 from thirtyfold.core.errors import DataError, Fault
 from thirtyfold.core.family import Choice, Family
+from thirtyfold.core.late import pl
 from thirtyfold.core.step import Context
-from thirtyfold.data.reading import Read, Source, sha256_of
+from thirtyfold.data.reading import Read, Source, columns_of, sha256_of
 
 __all__ = ["Url"]
 
@@ -44,6 +46,10 @@ class Url:
         path = self._file(context)
         read = self._source(path).read(context)
         return read._replace(lineage={**read.lineage, "address": self.address})
+
+    def columns(self) -> list[str]:
+        """The names of the columns; the file is fetched when it is not here yet."""
+        return columns_of(self._source(self._file(None)))
 
     def peek(self, rows: int) -> pl.DataFrame:
         """The first rows; the file is fetched when it is not here yet."""

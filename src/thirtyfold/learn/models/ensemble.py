@@ -1,16 +1,17 @@
 """Ensemble: several models whose answers are averaged by weight."""
 
+from __future__ import annotations
+
 import json
 from collections.abc import Mapping
 from typing import Annotated, Any, ClassVar, Self
-
-import numpy as np
 
 from thirtyfold.core.encoder import Encoded
 from thirtyfold.core.errors import Fault, SpecError
 from thirtyfold.core.evidence import Evidence
 from thirtyfold.core.family import Choice, Family, split_choice
 from thirtyfold.core.fieldtype import Array, Form
+from thirtyfold.core.late import np
 from thirtyfold.core.model import Dial, Model
 from thirtyfold.core.step import Context
 from thirtyfold.learn.inner import Inner

@@ -1,16 +1,18 @@
 """Forest: many trees, each grown on other rows and columns."""
 
+from __future__ import annotations
+
 import json
 from collections.abc import Mapping
 from typing import Annotated, Any, ClassVar, Self
 
-import numpy as np
 from pydantic import Field
 
 from thirtyfold.core.encoder import Encoded
 from thirtyfold.core.errors import Fault, SpecError
 from thirtyfold.core.evidence import Evidence
 from thirtyfold.core.fieldtype import Array, Form
+from thirtyfold.core.late import np
 from thirtyfold.core.model import Dial
 from thirtyfold.core.step import Context
 from thirtyfold.learn.balance import weights

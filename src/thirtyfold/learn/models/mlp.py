@@ -1,11 +1,12 @@
 """Mlp: a neural network of dense layers, trained by the loop."""
 
+from __future__ import annotations
+
 import inspect
 import json
 from collections.abc import Mapping
 from typing import Annotated, Any, ClassVar, Self
 
-import numpy as np
 from pydantic import Field
 
 from thirtyfold.core.encoder import Encoded
@@ -13,6 +14,7 @@ from thirtyfold.core.errors import Fault, SpecError
 from thirtyfold.core.evidence import Evidence
 from thirtyfold.core.family import Choice, Family, word_of
 from thirtyfold.core.fieldtype import Array, Form
+from thirtyfold.core.late import np
 from thirtyfold.core.model import Dial
 from thirtyfold.core.step import Context
 from thirtyfold.learn.balance import weights
