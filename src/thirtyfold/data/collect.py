@@ -2,11 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from itertools import chain
 from pathlib import Path
 from typing import Any, ClassVar, NamedTuple
-from urllib.parse import urlsplit
 
 from thirtyfold.core.errors import DataError, Fault
 from thirtyfold.core.evidence import Evidence, TableView
@@ -15,48 +12,12 @@ from thirtyfold.core.late import pl
 from thirtyfold.core.spec import Spec
 from thirtyfold.core.step import Context
 from thirtyfold.core.table import ROW, Table
-from thirtyfold.data.reading import Read, Source, no_rows, sha256_of
+from thirtyfold.data.naming import choice_of, source_of
+from thirtyfold.data.reading import Read, Source, no_rows, outside_of, sha256_of
 
 __all__ = ["Collect", "Collected", "choice_of", "source_of"]
 
 SOURCES: Family[Source] = Family("data.sources")
-
-
-def source_of(choice: Choice) -> Source:
-    """The source that ``collect`` names: a word with options, an address, or a path told apart by its ending."""
-    return SOURCES.build(choice_of(choice), "collect")
-
-
-def choice_of(choice: Choice) -> Choice:
-    """The same choice with its source said: ``data.csv`` is ``{csv: {path: data.csv}}``."""
-    if isinstance(choice, dict):
-        return choice
-    if urlsplit(choice).scheme in ("http", "https"):
-        return {"url": {"address": choice}}
-    suffix = Path(choice).suffix.lower()
-    endings: dict[str, str] = {}
-    likely = [w for w in SOURCES.own() if w == suffix[1:]]
-    for word in chain(likely, _others(likely)):  # the likeliest first: the others need not be imported
-        found: Any = SOURCES.find(word)
-        endings |= dict.fromkeys(found.suffixes, word)
-        if suffix in endings:
-            break
-    if suffix in endings and ".py:" not in choice:
-        return {endings[suffix]: {"path": choice}}
-    if Path(choice).exists() or (suffix and ".py:" not in choice):
-        raise DataError(
-            Fault(
-                f"collect: {choice}",
-                f"the ending '{suffix}' does not say what it is." if suffix else "there is no ending to tell it by.",
-                ", ".join(sorted(endings)),
-                "Say the source: collect: {csv: {path: ...}}.",
-            )
-        )
-    return choice
-
-
-def _others(known: list[str]) -> Iterator[str]:
-    yield from (w for w in SOURCES.words() if w not in known)
 
 
 def _contents(choice: Any) -> list[str]:
@@ -89,7 +50,9 @@ class Collect:
 
     def outside(self) -> list[str]:
         """What decides the result besides the Spec: the content of the files that are read, not their names."""
-        return _contents(self.choice)
+        if self.choice == "frame":
+            return []
+        return [*_contents(self.choice), *outside_of(source_of(self.choice))]
 
     def run(self, frame: pl.DataFrame | None, context: Context) -> Collected:
         """Read the source, or take the frame given from Python."""

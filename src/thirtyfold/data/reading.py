@@ -5,10 +5,11 @@ from __future__ import annotations
 import hashlib
 import re
 from collections.abc import Callable, Sequence
+from importlib import import_module
 from pathlib import Path
 from typing import Any, ClassVar, NamedTuple, Protocol
 
-from thirtyfold.core.errors import DataError, Fault
+from thirtyfold.core.errors import DataError, Fault, MissingExtra
 from thirtyfold.core.family import nearest
 from thirtyfold.core.late import pl
 from thirtyfold.core.step import Context
@@ -19,8 +20,10 @@ __all__ = [
     "Source",
     "columns_of",
     "existing",
+    "library",
     "named",
     "no_rows",
+    "outside_of",
     "quarantined",
     "sha256_of",
     "trace",
@@ -60,6 +63,26 @@ def columns_of(source: Source) -> list[str]:
     """The names of a source's columns: its own ``columns()``, where it can tell them without reading rows."""
     own: Callable[[], list[str]] | None = getattr(source, "columns", None)
     return own() if own else source.peek(100).columns
+
+
+def library(name: str, extra: str) -> Any:
+    """A library that only some sources need; MissingExtra names the command that brings it."""
+    try:
+        return import_module(name)
+    except ModuleNotFoundError as error:
+        if error.name is None or error.name.split(".")[0] != name.split(".", maxsplit=1)[0]:
+            raise
+        what = f"this source needs {name}, which is not installed: pip install 'thirtyfold[{extra}]'"
+        raise MissingExtra(Fault("collect", what)) from None
+
+
+def outside_of(source: Source) -> list[str]:
+    """What decides a source's rows besides its options and the files that these name, where it can tell.
+
+    A folder's files, a version on a server; a database, whose rows may have changed, gives another word each time.
+    """
+    own: Callable[[], list[str]] | None = getattr(source, "outside", None)
+    return own() if own else []
 
 
 def existing(path: str | Path) -> Path:
@@ -132,8 +155,6 @@ def _plain(column: pl.Series) -> pl.Series:
     """A column in one of the few types that cleaning knows: whole numbers, amounts, text, yes or no, moments."""
     if column.dtype.is_integer():
         return column if column.dtype != pl.UInt64 else column.cast(pl.Float64)
-    if isinstance(column.dtype, pl.Decimal):
-        return column.cast(pl.Float64)
     if isinstance(column.dtype, pl.Duration):
         return (column.dt.total_microseconds() / 1e6).alias(column.name)
     return column.cast(pl.String, strict=False)
@@ -148,5 +169,5 @@ def whole(frame: pl.DataFrame, where: str) -> pl.DataFrame:
     nested = [n for n, t in frame.schema.items() if t.is_nested()]
     if nested:
         raise DataError([Fault(f"{where}.{n}", f"holds {frame.schema[n]}, not one value a row.") for n in nested])
-    kept = (pl.String, pl.Boolean, pl.Date, pl.Datetime, pl.Float32, pl.Float64)
+    kept = (pl.String, pl.Boolean, pl.Date, pl.Datetime, pl.Float32, pl.Float64, pl.Decimal)
     return frame.with_columns(_plain(c) for c in frame.get_columns() if not isinstance(c.dtype, kept))

@@ -1,16 +1,17 @@
 """sqlite: a table, or the answer to a query, of a SQLite database file; opened for reading only."""
 
-import sqlite3
-from contextlib import closing
-from pathlib import Path
-from typing import Any, ClassVar
+from __future__ import annotations
 
-import polars as pl
+import sqlite3
+from collections.abc import Iterator
+from contextlib import closing, contextmanager
+from typing import ClassVar
 
 from thirtyfold.core.errors import DataError, Fault
-from thirtyfold.core.family import nearest
+from thirtyfold.core.late import pl
 from thirtyfold.core.step import Context
-from thirtyfold.data.reading import Read, existing, named, quarantined, trace, whole
+from thirtyfold.data.databases import BATCH, Batches, ForeignKey, Gone, answered
+from thirtyfold.data.reading import Read, existing, quarantined, trace, whole
 
 __all__ = ["Sqlite"]
 
@@ -22,70 +23,65 @@ class Sqlite:
 
     def __init__(self, path: str, table: str | None = None, query: str | None = None) -> None:
         self.path, self.table, self.query = path, table, query
+        self.where = path
 
     def read(self, context: Context) -> Read:
         """All rows in the types that the database holds."""
         path = existing(self.path)
-        context.progress(f"reading {path.name}")
-        sql, frame = self._ask(path, None)
+        sql, frame = answered(self, self.table, self.query, None, context)
+        frame = whole(frame, self.where)
         return Read(frame, quarantined(), trace(path, frame, format="sqlite", query=sql))
 
     def peek(self, rows: int) -> pl.DataFrame:
         """The first rows."""
-        return self._ask(existing(self.path), rows)[1]
+        return whole(answered(self, self.table, self.query, rows)[1], self.where)
 
-    def _ask(self, path: Path, rows: int | None) -> tuple[str, pl.DataFrame]:
-        if self.table and self.query:
-            raise DataError(Fault(self.path, "give 'table' or 'query', not both."))
+    @contextmanager
+    def open(self) -> Iterator[_Session]:
+        """A session in which the file can only be read."""
+        path = existing(self.path)
         try:
             with closing(sqlite3.connect(f"{path.resolve().as_uri()}?mode=ro", uri=True)) as database:
-                sql = self._sql(database)
-                cursor = database.execute(sql)
-                if cursor.description is None:
-                    raise DataError(Fault(self.path, "the query gives no rows.", "one SELECT"))
-                found = cursor.fetchmany(rows) if rows else cursor.fetchall()
-                names = named([d[0] for d in cursor.description], self.path)
+                database.text_factory = lambda data: data.decode("utf-8", "replace")
+                database.execute("BEGIN")
+                yield _Session(database, self.where)
         except sqlite3.Error as error:
-            raise DataError(
-                Fault(self.path, f"SQLite says: {error}.", hint="Is it a SQLite file, and the query one SELECT?")
-            ) from None
-        columns = zip(*found, strict=True) if found else [()] * len(names)
-        frame = pl.DataFrame([_series(n, list(c)) for n, c in zip(names, columns, strict=True)])
-        return sql, whole(frame, self.path)
-
-    def _sql(self, database: sqlite3.Connection) -> str:
-        if self.query:
-            return self.query
-        tables = [
-            r[0]
-            for r in database.execute(
-                "SELECT name FROM sqlite_master WHERE type IN ('table','view') "
-                "AND name NOT LIKE 'sqlite_%' ORDER BY name"
-            )
-        ]
-        table = self.table or (tables[0] if len(tables) == 1 else None)
-        if table is None:
-            raise DataError(
-                Fault(
-                    self.path,
-                    f"has {len(tables)} tables; say which.",
-                    ", ".join(tables),
-                    "collect: {sqlite: {table: ...}}",
-                )
-            )
-        if table not in tables:
-            raise DataError(
-                Fault(self.path, f"there is no table '{table}'.", ", ".join(tables), nearest(table, tables))
-            )
-        quoted = table.replace('"', '""')
-        return f'SELECT * FROM "{quoted}"'  # noqa: S608 - a name that the database itself listed, quoted
+            raise Gone(f"{error} (is it a SQLite file?)") from None
 
 
-def _series(name: str, values: list[Any]) -> pl.Series:
-    kinds = {type(v) for v in values if v is not None}
-    if kinds <= {int}:
-        return pl.Series(name, values, dtype=pl.Int64)
-    if kinds <= {int, float}:
-        return pl.Series(name, [None if v is None else float(v) for v in values], dtype=pl.Float64)
-    texts = [v.decode("utf-8", "replace") if isinstance(v, bytes) else v if v is None else str(v) for v in values]
-    return pl.Series(name, texts, dtype=pl.String)
+class _Session:
+    def __init__(self, database: sqlite3.Connection, where: str) -> None:
+        self.database, self.where = database, where
+
+    def tables(self) -> list[str]:
+        listed = (
+            "SELECT name FROM sqlite_master WHERE type IN ('table', 'view') AND name NOT LIKE 'sqlite_%' ORDER BY 1"
+        )
+        return [r[0] for r in self.database.execute(listed)]
+
+    def keys(self) -> list[ForeignKey]:
+        found = []
+        for table in self.tables():
+            parts: dict[int, list[tuple[str, str, str]]] = {}
+            asked = "SELECT id, seq, `table`, `from`, `to` FROM pragma_foreign_key_list(?) ORDER BY id, seq"
+            for number, _, other, column, target in self.database.execute(asked, (table,)):
+                parts.setdefault(number, []).append((other, column, target))
+            for rows in parts.values():
+                other, columns = rows[0][0], tuple(r[1] for r in rows)
+                targets = tuple(r[2] for r in rows) if rows[0][2] else self.primary(other)
+                found.append(ForeignKey(table, columns, other, targets))
+        return found
+
+    def primary(self, table: str) -> tuple[str, ...]:
+        asked = "SELECT name FROM pragma_table_info(?) WHERE pk > 0 ORDER BY pk"
+        return tuple(r[0] for r in self.database.execute(asked, (table,)))
+
+    def quoted(self, table: str) -> str:
+        return '"' + table.replace('"', '""') + '"'
+
+    def ask(self, sql: str, rows: int | None) -> tuple[list[str], Batches]:
+        cursor = self.database.execute(sql)
+        if cursor.description is None:
+            raise DataError(Fault(self.where, "the query gives no rows.", "one SELECT"))
+        names = [d[0] for d in cursor.description]
+        return names, iter([cursor.fetchmany(rows)]) if rows else iter(lambda: cursor.fetchmany(BATCH), [])

@@ -3,15 +3,14 @@
 from __future__ import annotations
 
 import hashlib
-from pathlib import Path
 from typing import Any, ClassVar
-from urllib.parse import urlsplit
 
 from thirtyfold.core.errors import DataError, Fault
-from thirtyfold.core.family import Choice, Family
+from thirtyfold.core.family import Choice
 from thirtyfold.core.late import pl
 from thirtyfold.core.step import Context
-from thirtyfold.data.reading import QUARANTINE, Read, Source, columns_of
+from thirtyfold.data.naming import source_of
+from thirtyfold.data.reading import QUARANTINE, Read, columns_of, outside_of
 
 __all__ = ["Stack"]
 
@@ -27,7 +26,8 @@ class Stack:
     def __init__(self, sources: list[Choice], origin: str | None = None) -> None:
         if not sources:
             raise DataError(Fault("collect.stack.sources", "names no source."))
-        self.sources, self.origin = [_source(s, i) for i, s in enumerate(sources)], origin
+        where = "collect.stack.sources"
+        self.sources, self.origin = [source_of(s, f"{where}.{i}") for i, s in enumerate(sources)], origin
 
     def read(self, context: Context) -> Read:
         """All rows of all sources in order; the lineage lists each."""
@@ -46,6 +46,10 @@ class Stack:
         }
         return Read(frame, bad, lineage)
 
+    def outside(self) -> list[str]:
+        """What the parts say."""
+        return [word for s in self.sources for word in outside_of(s)]
+
     def columns(self) -> list[str]:
         """The names of the columns: those of the first source, that all have."""
         first, *others = [columns_of(s) for s in self.sources]
@@ -60,20 +64,6 @@ class Stack:
 
     def _marked(self, frame: pl.DataFrame, address: str) -> pl.DataFrame:
         return frame if self.origin is None else frame.with_columns(pl.lit(address).alias(self.origin))
-
-
-def _source(choice: Choice, at: int) -> Source:
-    family: Family[Source] = Family("data.sources")
-    where = f"collect.stack.sources.{at}"
-    if isinstance(choice, dict):
-        return family.build(choice, where)
-    if urlsplit(choice).scheme in ("http", "https"):
-        return family.build({"url": {"address": choice}}, where)
-    for word in family.words():
-        found: Any = family.find(word)
-        if Path(choice).suffix.lower() in found.suffixes:
-            return family.build({word: {"path": choice}}, where)
-    return family.build(choice, where)
 
 
 def _same(first: list[str], others: list[list[str]], names: list[str]) -> None:

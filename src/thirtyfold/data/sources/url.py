@@ -11,9 +11,10 @@ from urllib.parse import unquote, urlsplit
 from pydantic import Field
 
 from thirtyfold.core.errors import DataError, Fault
-from thirtyfold.core.family import Choice, Family
+from thirtyfold.core.family import Choice, split_choice
 from thirtyfold.core.late import pl
 from thirtyfold.core.step import Context
+from thirtyfold.data.naming import ending_of, endings, source_of
 from thirtyfold.data.reading import Read, Source, columns_of, sha256_of
 
 __all__ = ["Url"]
@@ -30,6 +31,7 @@ class Url:
     """
 
     suffixes: ClassVar[tuple[str, ...]] = ()
+    schemes: ClassVar[tuple[str, ...]] = ("http", "https")
 
     def __init__(
         self,
@@ -56,19 +58,18 @@ class Url:
         return self._source(self._file(None)).peek(rows)
 
     def _source(self, path: Path) -> Source:
-        family: Family[Source] = Family("data.sources")
-        name = Path(unquote(urlsplit(self.address).path)).name
-        if isinstance(self.format, dict):
-            word, options = next(iter(self.format.items()))
-            return family.build({str(word): {**(options or {}), "path": str(path)}}, "collect.url.format")
-        if isinstance(self.format, str):
-            return family.build({self.format: {"path": str(path)}}, "collect.url.format")
-        for word in family.words():
-            found: Any = family.find(word)
-            if Path(name).suffix.lower() in found.suffixes:
-                return family.build({word: {"path": str(path)}}, "collect.url")
-        known = ", ".join(family.words())
-        raise DataError(Fault(self.address, "the ending does not say what it is.", known, "Add the option 'format'."))
+        where = "collect.url.format"
+        if self.format is not None:
+            word, options = split_choice(self.format, where)
+            return source_of({word: {**options, "path": str(path)}}, where)
+        ending = ending_of(urlsplit(self.address).path)
+        known = endings(wanted=ending)
+        if ending not in known:
+            words = ", ".join(sorted(set(known.values())))
+            raise DataError(
+                Fault(self.address, "the ending does not say what it is.", words, "Add the option 'format'.")
+            )
+        return source_of({known[ending]: {"path": str(path)}}, "collect.url")
 
     def _file(self, context: Context | None) -> Path:
         parts = urlsplit(self.address)
