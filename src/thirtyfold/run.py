@@ -216,6 +216,7 @@ def _stage(work: _Work, stage: Planned) -> list[Evidence]:
     work.decided |= notes["decided"]
     for name, kind in stage.contract.gives.items():
         work.gifts[name] = (partial(work.home.store.gift, key, name), kind, index[name])
+        work.values.pop(name, None)  # a later stage may give anew what an earlier one gave: the ledger grows
     seconds = time.monotonic() - start
     reused = notes.get("fresh") is None
     work.stamps.append(Stamp(stage.name, stage.steps, "reused" if reused else "done", "", seconds, tuple(evidence)))

@@ -35,7 +35,8 @@ class Ran:
         return Split(self.spec).run(self.table, self.cleaned.copies, self.aim(), Quiet(seed))
 
     def label(self):
-        return Label(self.spec).run(self.split().train, self.aim(), Quiet())
+        train, collected, ledger = self.split().train, self.collected.collected, self.cleaned.ledger
+        return Label(self.spec).run(train, collected, ledger, self.aim(), Quiet())
 
 
 def clean(frame: pl.DataFrame | None, **spec: Any) -> Ran:

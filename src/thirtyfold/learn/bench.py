@@ -44,8 +44,8 @@ def both(rows: Mapping[str, Encoded]) -> dict[str, Encoded]:
 def joined(first: Encoded, second: Encoded) -> Encoded:
     """The rows of both, one after the other."""
     weight = None
-    if first.weight is not None and second.weight is not None:
-        weight = np.concatenate([first.weight, second.weight])
+    if first.weight is not None or second.weight is not None:  # rows without weights count one each
+        weight = np.concatenate([np.ones(len(r)) if r.weight is None else r.weight for r in (first, second)])
     return Encoded(
         np.concatenate([first.matrix, second.matrix]),
         first.names,

@@ -54,7 +54,7 @@ class Spelling:
         return Proposal(tuple(columns), tuple(changes))
 
     def _of(self, column: Column, values: pl.Series) -> list[Change]:
-        seen = values.drop_nulls().value_counts().sort(values.name)
+        seen = values.alias("value").drop_nulls().value_counts().sort("value")
         counts = dict(zip(seen.to_series(0).to_list(), seen.to_series(1).to_list(), strict=True))
         taught = {o: kept for kept, others in self.same.get(column.name, {}).items() for o in others if o != kept}
         changes = [Change(column.name, o, k, "spelling: taught", why="clean.same") for o, k in taught.items()]

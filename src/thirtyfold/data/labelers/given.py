@@ -1,6 +1,6 @@
 """given: the labels that came with the data, checked for those that do not fit their rows."""
 
-from typing import Annotated, NamedTuple
+from typing import Annotated, Any, NamedTuple
 
 import numpy as np
 import polars as pl
@@ -11,6 +11,8 @@ from thirtyfold.core.door import typed
 from thirtyfold.core.fieldtype import Array
 from thirtyfold.core.step import Context
 from thirtyfold.core.table import Table, to_array
+from thirtyfold.data.answers import SUSPECTS, Case, Reviewed, changed
+from thirtyfold.data.quick import crossed, features, folds_of
 
 __all__ = ["Given"]
 
@@ -21,8 +23,19 @@ class _Found(NamedTuple):
     confidence: Array
 
 
+class _Looked(NamedTuple):
+    """The rows that were looked at, their labels, and what models that had not seen them say."""
+
+    rows: Table
+    truth: Array
+    guess: Array
+
+
 class Given:
-    """Takes the labels as they are and says which look wrong; above the confidence ``drop`` they are not learned from.
+    """Takes the labels as they are and says which look wrong: by choice listed, made to count less, or left out.
+
+    Above the confidence ``drop`` a suspect row is not learned from; above ``weigh`` it counts as much as its label is
+    still likely. ``curve`` tells what more labels would buy.
 
     Classes: confident learning (Northcutt, Jiang and Chuang, 2021, "Confident Learning: Estimating Uncertainty in
     Dataset Labels"): a row is suspect when models that did not see it give another class more than that class's own
@@ -35,11 +48,36 @@ class Given:
         drop: Annotated[float, Field(gt=0, le=1)] | None = None,
         rows: Annotated[int, Field(ge=100)] = 20_000,
         folds: Annotated[int, Field(ge=2, le=10)] = 3,
+        weigh: Annotated[float, Field(gt=0, le=1)] | None = None,
+        curve: bool = False,  # noqa: FBT001, FBT002 - an option of the Spec
     ) -> None:
-        self.drop, self.rows, self.folds = drop, rows, folds
+        self.drop, self.rows, self.folds, self.weigh, self.curve = drop, rows, folds, weigh, curve
 
-    def review(self, train: Table, goal: Goal, context: Context) -> tuple[Table, pl.DataFrame, str]:
+    def review(self, case: Case, context: Context) -> Reviewed:
         """The rows to learn from, the suspects (row, label, suggested, confidence; surest first), and a sentence."""
+        train, goal = case.train, case.goal
+        looked = self.look(train, goal, context)
+        if isinstance(looked, str):
+            return Reviewed(train, pl.DataFrame(schema=SUSPECTS), looked)
+        found = _confident(looked.guess, looked.truth) if goal.task.classes else _far(looked.guess, looked.truth)
+        suspects = _frame(looked.rows, found, goal)
+        share = 100 * suspects.height / len(looked.rows)
+        said = (
+            f"{suspects.height:,} of {len(looked.rows):,} labels looked at ({share:.1f} %) do not fit their rows, by "
+            f"models that had not seen them"
+        )
+        kept, weight, changes, done = self._act(train, suspects)
+        more: dict[str, Any] = {}
+        if self.curve:
+            from thirtyfold.data.curve import learning_curve
+
+            more = learning_curve(train, goal, context).told()
+            said, done = f"{said}; {done}.", str(more.pop("said"))
+            return Reviewed(kept, suspects, f"{said} {done}", weight, changes, **more)
+        return Reviewed(kept, suspects, f"{said}; {done}.", weight, changes)
+
+    def look(self, train: Table, goal: Goal, context: Context) -> _Looked | str:
+        """What models that had not seen a row say of it, for at most ``rows`` rows; or why that cannot be asked."""
         rng = np.random.default_rng(context.seed)
         at = (
             np.arange(len(train))
@@ -48,28 +86,55 @@ class Given:
         )
         looked = train.take(at)
         truth = goal.truth(looked)
-        if goal.task.classes:  # a class needs some rows in every fold
-            enough = np.bincount(truth, minlength=len(goal.task.classes)) >= 2 * self.folds
+        classes = len(goal.task.classes)
+        if classes:  # a class needs some rows in every fold
+            enough = np.bincount(truth, minlength=classes) >= 2 * self.folds
             looked, truth = looked.where(enough[truth]), truth[enough[truth]]
         if len(looked) < 50 or len(np.unique(truth)) < 2:
-            return train, _frame(looked, None, goal), "There are too few rows to check labels by cross-validation."
+            return "There are too few rows to check labels by cross-validation."
         matrix, categories = _matrix(looked)
         if not matrix.shape[1]:
-            return train, _frame(looked, None, goal), "There is no input to check labels with."
-        fold = _folds(truth, len(goal.task.classes), self.folds, rng)
-        guess = _crossed(matrix, categories, truth, fold, len(goal.task.classes), context)
-        found = _confident(guess, truth) if goal.task.classes else _far(guess, truth)
-        suspects = _frame(looked, found, goal)
-        share = 100 * suspects.height / len(looked)
-        said = (
-            f"{suspects.height:,} of {len(looked):,} labels looked at ({share:.1f} %) do not fit their rows, by models "
-            f"that had not seen them"
-        )
-        if self.drop is None or not suspects.height:
-            return train, suspects, f"{said}; none was dropped."
-        out = set(suspects.filter(pl.col("confidence") >= self.drop)["row"].to_list())
-        kept = train.where(np.array([r not in out for r in train.rows.tolist()], dtype=bool))
-        return kept, suspects, f"{said}; {len(out):,} were dropped."
+            return "There is no input to check labels with."
+        context.progress("checking labels by cross-validation")
+        fold = folds_of(truth, classes, self.folds, rng)
+        guess = _crossed(matrix, categories, truth, fold, classes, context)
+        texts = any(looked.columns[n].type == "text" for n in looked.inputs)
+        if texts or classes > 2:
+            # Trees see a hundred words of a text and want many rows a class; a linear model of all words does not.
+            rows = features(looked)
+            guess = (guess + crossed(rows, truth, fold, classes, 10.0 if texts else 0.1)) / 2
+        return _Looked(looked, truth, guess)
+
+    def _act(self, train: Table, suspects: pl.DataFrame) -> tuple[Table, Array | None, pl.DataFrame, str]:
+        """What is done with suspects: the rows kept, how much each counts, lines for the ledger, and words."""
+        sure = suspects["confidence"].to_numpy()
+        out = sure >= self.drop if self.drop is not None else np.zeros(len(sure), dtype=bool)
+        less = (sure >= self.weigh) & ~out if self.weigh is not None else np.zeros(len(sure), dtype=bool)
+        gone = np.isin(train.rows, suspects["row"].to_numpy()[out])
+        kept = train.where(~gone) if gone.any() else train
+        weight = None
+        if less.any():
+            weight = np.ones(len(kept))
+            place = {int(r): i for i, r in enumerate(kept.rows)}
+            weight[[place[r] for r in suspects["row"].to_numpy()[less].tolist()]] = 1 - sure[less]
+        rules = np.full(len(sure), "label suspect: listed", dtype=object)
+        rules[out], rules[less] = "label suspect: row left out", "label suspect: counts less"
+        parts = [
+            changed(
+                suspects["row"].to_numpy()[here],
+                suspects["label"].filter(pl.Series(here)).to_list(),
+                suspects["suggested"].filter(pl.Series(here)).to_list(),
+                rule,
+                sure[here],
+                accepted=not rule.endswith("listed"),
+            )
+            for rule in sorted(set(rules.tolist()))
+            for here in [rules == rule]
+        ]
+        words = [f"{int(out.sum()):,} were left out"] if self.drop is not None else []
+        words += [f"{int(less.sum()):,} count less"] if self.weigh is not None else []
+        said = " and ".join(words) or "none was dropped"
+        return kept, weight, pl.concat(parts) if parts else changed(sure, [], [], "", sure), said
 
 
 def _matrix(table: Table) -> tuple[Array, list[int]]:
@@ -86,15 +151,6 @@ def _matrix(table: Table) -> tuple[Array, list[int]]:
             categories += [len(columns)] if feature.categories else []
             columns += list(wide.T)
     return (np.column_stack(columns) if columns else np.empty((len(table), 0))), categories
-
-
-def _folds(truth: Array, classes: int, folds: int, rng: np.random.Generator) -> Array:
-    """A fold for each row, every class shared out alike."""
-    fold = np.empty(len(truth), dtype=np.int64)
-    mixed = rng.permutation(len(truth))
-    order = mixed[np.argsort(truth[mixed], kind="stable")] if classes else mixed
-    fold[order] = np.arange(len(truth)) % folds
-    return fold
 
 
 def _crossed(matrix: Array, categories: list[int], truth: Array, fold: Array, classes: int, context: Context) -> Array:
@@ -147,11 +203,8 @@ def _far(guess: Array, truth: Array) -> _Found:
     return _Found(at, guess[at], 1 - 8 / score[at])
 
 
-def _frame(looked: Table, found: _Found | None, goal: Goal) -> pl.DataFrame:
+def _frame(looked: Table, found: _Found, goal: Goal) -> pl.DataFrame:
     """Suspects, the surest first."""
-    schema = {"row": pl.Int64, "label": pl.String, "suggested": pl.String, "confidence": pl.Float64}
-    if found is None or not len(found.at):
-        return pl.DataFrame(schema=schema)
     order = np.lexsort((found.at, -found.confidence))
     at = found.at[order]
     names = goal.task.classes
@@ -159,4 +212,4 @@ def _frame(looked: Table, found: _Found | None, goal: Goal) -> pl.DataFrame:
     label = looked[str(looked.target)][at.tolist()]
     written = [f"{v:.10g}" if isinstance(v, float) else str(v) for v in label.to_list()]
     columns = [looked.rows[at].tolist(), written, said, np.round(found.confidence[order], 4).tolist()]
-    return pl.DataFrame(dict(zip(schema, columns, strict=True)), schema=schema)
+    return pl.DataFrame(dict(zip(SUSPECTS, columns, strict=True)), schema=SUSPECTS)
