@@ -18,6 +18,7 @@ from thirtyfold.core.errors import DataError, Fault
 from thirtyfold.core.family import Family, nearest
 from thirtyfold.core.fieldtype import Array, FieldType
 from thirtyfold.core.late import np, pl
+from thirtyfold.core.mending import mend_frame, mend_rows
 from thirtyfold.core.table import Column, Table
 
 __all__ = ["Door", "Unreadable", "fingerprint", "read_column", "typed"]
@@ -149,6 +150,10 @@ class Door:
         return {c.name: typed(c) for c in self.columns}
 
     @cached_property
+    def _mends(self) -> bool:
+        return any(c.mending is not None for c in self.columns)
+
+    @cached_property
     def _by_print(self) -> dict[str, dict[str, str]]:
         """For each column with learned spellings, the one kept by fingerprint, where all agree on one."""
         out: dict[str, dict[str, str]] = {}
@@ -162,7 +167,7 @@ class Door:
 
     def rows(self, rows: Iterable[Mapping[str, Any]]) -> dict[str, Array]:
         """Rows of JSON values to typed arrays; raises DataError with every fault of every row."""
-        rows = list(rows)
+        rows = list[Mapping[str, Any]](rows)
         faults: list[Fault] = []
         out: dict[str, Array] = {}
         known = [c.name for c in self.columns]
@@ -174,6 +179,8 @@ class Door:
                 if n not in known
             ]
             faults += [Fault(f"{where}{n}", "this field is missing.") for n in known if n not in row]
+        if self._mends:
+            rows = [*mend_rows(self.columns, rows)]
         for column in self.columns:
             out[column.name] = self._column(column, rows, faults)
         if faults:
@@ -215,6 +222,7 @@ class Door:
             raise DataError(missing)
         faults: list[Fault] = []
         done = []
+        frame = mend_frame(self.columns, frame)
         for column in self.columns:
             values, wrong = read_column(column, frame[column.name])
             faults += [Fault(f"rows.{u.at}.{column.name}", f"{u.why}.") for u in wrong]

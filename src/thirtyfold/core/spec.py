@@ -50,6 +50,9 @@ class CleanSection(Section):
     """``group``: exact copies are kept on one side of every split; ``drop``: only the first is kept."""
     spelling: Literal["safe", "all", "propose", "off"] = "safe"
     """Which proposed spellings are accepted: only safe ones, all, none (proposed in the ledger), or no search."""
+    repair: Literal["safe", "all", "propose", "off"] = "safe"
+    """What is mended by the rest of the table: slips that the row's other values and the column's own words show
+    (``safe``), also odd forms with one value near (``all``), none (proposed in the ledger), or no search."""
     same: dict[str, dict[str, list[str]]] = {}
     """Taught: ``{column: {kept spelling: [other spellings]}}``."""
     different: dict[str, list[list[str]]] = {}

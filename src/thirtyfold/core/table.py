@@ -13,6 +13,7 @@ from typing import Any, Literal
 from thirtyfold.core.errors import DataError, Fault
 from thirtyfold.core.family import nearest
 from thirtyfold.core.late import np, pl
+from thirtyfold.core.mending import Mending
 
 __all__ = ["ROW", "Column", "Role", "Table", "to_array"]
 
@@ -36,6 +37,8 @@ class Column:
     markers: tuple[str, ...] = ()
     spellings: dict[str, str] = field(default_factory=dict)
     why: str = ""
+    mending: Mending | None = None
+    """What is put right before a value is read, learned in cleaning and the same at serving."""
 
 
 @dataclass(frozen=True)

@@ -13,9 +13,11 @@ from thirtyfold.core.errors import DataError, Fault, SpecError
 from thirtyfold.core.evidence import Evidence
 from thirtyfold.core.family import Choice, Family, nearest, split_choice
 from thirtyfold.core.fieldtype import FieldType, Sample
+from thirtyfold.core.mending import mend_frame
 from thirtyfold.core.spec import Spec
 from thirtyfold.core.step import Context
 from thirtyfold.core.table import ROW, Column, Role, Table
+from thirtyfold.data.answers import UNANSWERED, outside_of, prepared
 from thirtyfold.data.draft import Change, Cleaner, Draft, Proposal, Stretch
 from thirtyfold.data.ledger import evidence_of, expand, rows_aside
 
@@ -42,16 +44,25 @@ class Clean:
     def __init__(self, spec: Spec) -> None:
         self.target, self.task = spec.target, spec.task
         self.fields: dict[str, Choice] = dict(spec.fields)
+        self.label: Choice = spec.label
         self.roles = spec.roles.model_dump()
         self.clean = spec.clean.model_dump()
 
+    def outside(self) -> list[str]:
+        """What decides the result besides the Spec: the answers of a labeler that makes the target."""
+        return outside_of(self.label)
+
     def run(self, collected: Table, context: Context) -> Cleaned:
         """Ask each cleaner in its stretch, apply what is accepted, and write all of it down."""
+        collected, made = prepared(self.label, collected, self.target, self.roles["weight"], context)
         self._check(collected)
         asked = _Asked(self.clean)
         raw = collected.frame
         table = collected.describe(*self._roles(collected))
         table, changes = asked.propose("raw", Draft(table, raw))
+        ledger = expand(raw, changes)
+        raw = mend_frame(table.columns.values(), raw)
+        table = replace(table, frame=raw)
         context.progress("recognizing field types")
         once = _once(table.frame.select(list(table.columns)))
         table = table.describe(*(self._typed(c, table[c.name], once) for c in table.columns.values()))
@@ -60,7 +71,7 @@ class Clean:
         self._check_said(collected, table, unreadable)
         table, more = asked.propose("typed", Draft(table, raw, unreadable))
         table, changes = _spelled(table), [*changes, *more]
-        ledger = expand(raw, changes)
+        ledger = pl.concat([ledger, expand(raw, more)])
         table, without = self._set_aside(table)
         table, whole = asked.propose("whole", Draft(table, raw))
         copies = asked.copies if asked.copies is not None else np.arange(len(table), dtype=np.int64)
@@ -68,7 +79,8 @@ class Clean:
         if dropped:
             kept = np.setdiff1d(np.arange(len(table)), np.fromiter(asked.aside, dtype=np.int64))
             table, copies = table.take(kept), copies[kept]
-        ledger = pl.concat([ledger, rows_aside([*without, *dropped], self.target), expand(raw, whole)])
+        labels = made.with_columns(pl.lit(self.target).alias("column")).select(ledger.columns)
+        ledger = pl.concat([ledger, rows_aside([*without, *dropped], self.target), expand(raw, whole), labels])
         evidence = evidence_of(raw, table, ledger, changes, [*asked.notes], without)
         return Cleaned(table, ledger.sort("row", "column", maintain_order=True), copies, evidence)
 
@@ -161,7 +173,7 @@ class Clean:
         if missing.all():
             wrong = "no value could be read" if len(table) else "there are no rows"
             raise DataError(Fault(self.target, f"the target is missing in every row: {wrong}."))
-        rows = [(int(r), "target missing: row set aside") for r in table.rows[missing]]
+        rows = [(int(r), UNANSWERED) for r in table.rows[missing]]
         return (table.where(~missing) if missing.any() else table), rows
 
 
@@ -189,7 +201,7 @@ def sample_of(column: Column, values: pl.Series, most: int = 2000) -> Sample:
         known = known.filter(~known.is_in(list(column.markers))) if column.markers else known
     elif column.markers and known.dtype.is_numeric():
         known = known.filter(~known.cast(pl.Float64).is_in([float(m) for m in column.markers if _whole(m)]))
-    counts = known.value_counts() if not len(known) else _counted(known)
+    counts = known.alias("value").value_counts() if not len(known) else _counted(known)
     head = counts.head(most)
     times = tuple(int(c) for c in head.to_series(1).to_list())
     return Sample(column.name, head.to_series(0), times, len(values), counts.height)

@@ -17,7 +17,9 @@ Stretch = Literal["raw", "typed", "whole"]
 
 @dataclass(frozen=True)
 class Change:
-    """One value of a column to become another wherever it stands (``after`` None: missing)."""
+    """One value of a column to become another wherever it stands (``after`` None: missing), or only in ``rows`` (their
+    numbers in the collected table).
+    """
 
     column: str
     before: str
@@ -26,6 +28,7 @@ class Change:
     confidence: float = 1.0
     accepted: bool = True
     why: str = ""
+    rows: tuple[int, ...] | None = None
 
 
 @dataclass(frozen=True)

@@ -26,8 +26,13 @@ LEDGER: dict[str, Any] = {
 def expand(raw: pl.DataFrame, changes: list[Change]) -> pl.DataFrame:
     """Changes of values to one line a row that has the value."""
     parts = [pl.DataFrame(schema=LEDGER)]
-    for name in dict.fromkeys(c.column for c in changes):
-        mine = [c for c in changes if c.column == name]
+    single = [
+        (row, c.column, c.before, c.after, c.rule, c.confidence, c.accepted) for c in changes for row in c.rows or ()
+    ]
+    parts.append(pl.DataFrame(single, schema=LEDGER, orient="row"))
+    everywhere = [c for c in changes if c.rows is None]
+    for name in dict.fromkeys(c.column for c in everywhere):
+        mine = [c for c in everywhere if c.column == name]
         table = pl.DataFrame(
             [(c.before, c.after, c.rule, c.confidence, c.accepted) for c in mine],
             schema={k: LEDGER[k] for k in ("before", "after", "rule", "confidence", "accepted")},

@@ -12,6 +12,7 @@ from thirtyfold.core.evidence import Evidence
 from thirtyfold.core.family import Family, split_choice
 from thirtyfold.core.late import np, pl
 from thirtyfold.core.learned import Score, Trained, Winner
+from thirtyfold.core.mending import needed
 from thirtyfold.core.model import Candidate, Model
 from thirtyfold.core.package import Package
 from thirtyfold.core.profile import Profile
@@ -87,7 +88,7 @@ class Tune:
         model, rows = self._final(bench, entry.trained, context)
         package = Package.build(
             self.name,
-            columns=[learning.columns[c] for c in learning.columns if c in self._encoder(encoders, entry).columns],
+            columns=needed(learning.columns, self._encoder(encoders, entry).columns),
             encoder=self._encoder(encoders, entry),
             model=(entry.trained.candidate.word, model),
             task=(goal.word, task),

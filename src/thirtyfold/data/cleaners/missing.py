@@ -1,6 +1,7 @@
 """missing: spellings that mean "missing", and numbers that stand for it."""
 
 import re
+from dataclasses import replace
 from typing import ClassVar
 
 import numpy as np
@@ -39,17 +40,7 @@ class Missing:
             found = self._of(column, draft.table[column.name])
             taken = sorted({m for c in found if c.accepted for m in _spellings(c.before)})
             if taken:
-                columns.append(
-                    Column(
-                        column.name,
-                        column.type,
-                        column.role,
-                        column.options,
-                        tuple(dict.fromkeys((*column.markers, *taken))),
-                        column.spellings,
-                        column.why,
-                    )
-                )
+                columns.append(replace(column, markers=tuple(dict.fromkeys((*column.markers, *taken)))))
             changes += found
         return Proposal(tuple(columns), tuple(changes))
 
@@ -85,7 +76,7 @@ class Missing:
         known = values.filter(values.is_not_null() & values.is_finite())
         if known.len() < 20:
             return []
-        counts = known.value_counts().sort(known.name or "")
+        counts = known.alias("value").value_counts().sort("value")
         found = _stand_alone(counts.to_series(0).to_numpy(), counts.to_series(1).to_numpy())
         changes: list[Change] = []
         for value, confidence, why in found:

@@ -1,0 +1,215 @@
+"""Mending: what cleaning learned to put right in a value before it is read, from the value and from its row.
+
+A pure function of one row and of what was learned, used alike on the table in cleaning and at the door in service.
+"""
+
+from __future__ import annotations
+
+import math
+import re
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from functools import cached_property
+from html import unescape
+from typing import TYPE_CHECKING, Any
+
+from thirtyfold.core.late import pl
+
+if TYPE_CHECKING:
+    from thirtyfold.core.table import Column
+
+__all__ = ["Mending", "Rule", "key_of", "letters_of", "likely", "mend_frame", "mend_rows", "needed", "similar", "weigh"]
+
+SURE = 1.5
+"""Log odds from which a similar value is taken: two of two others (5 to 1), or four of five."""
+_TAG = re.compile(r"<!--.*?-->|</?[A-Za-z][^<>]{0,500}>", re.S)
+_AMOUNT = re.compile(r"\s*([+-]?(?:\d+(?:[.,]\d+)?|[.,]\d+))\s*([^\W\d_]+|[\"'°]\s?[CFK]?)\.?\s*")
+
+
+@dataclass(frozen=True)
+class Rule:
+    """A dependency as a lookup: the values of ``given``, joined by ``key_of``, to the value and its log odds."""
+
+    given: tuple[str, ...]
+    table: dict[str, tuple[str, float]]
+
+
+@dataclass(frozen=True)
+class Mending:
+    """What is put right in one column, in this order.
+
+    ``markup``: tags are taken out and entities read. ``units``: factor and offset by which a written unit comes to the
+    one unit of the column (``{"lb": (0.4536, 0)}``). ``values``: a written value that always means another. ``rules``:
+    what the other values of the row give, for a value that is not in ``known``, the words of the column.
+    """
+
+    values: dict[str, str] = field(default_factory=dict)
+    rules: tuple[Rule, ...] = ()
+    known: tuple[str, ...] = ()
+    units: dict[str, tuple[float, float]] = field(default_factory=dict)
+    markup: bool = False
+
+    @cached_property
+    def words(self) -> frozenset[str]:
+        return frozenset(self.known)
+
+    @cached_property
+    def letters(self) -> frozenset[str]:
+        return letters_of(self.known)
+
+    def alone(self, text: str) -> str:
+        """The value put right from itself."""
+        if self.markup and ("<" in text or "&" in text):
+            text = " ".join(unescape(_TAG.sub(" ", text)).split())
+        if self.units and (found := _AMOUNT.fullmatch(text)) and found[2].casefold() in self.units:
+            factor, offset = self.units[found[2].casefold()]
+            text = f"{float(found[1].replace(',', '.')) * factor + offset:.10g}"
+        return self.values.get(text, text)
+
+    def mend(self, value: str, row: Mapping[str, str | None]) -> str:
+        """The value that the row's other values give, where the written one is like it; else the value as it is."""
+        if value in self.words:
+            return value
+        said: list[tuple[str, float]] = []
+        for rule in self.rules:
+            key = key_of([row.get(n) for n in rule.given])
+            if key is not None and key in rule.table:
+                said.append(rule.table[key])
+        best = weigh(said)
+        return best[0] if best and likely(value, best[0], best[1], len(said), self.letters) else value
+
+
+def key_of(values: Sequence[str | None]) -> str | None:
+    """Several values as one key; None where one is missing."""
+    known = [v for v in values if v is not None]
+    return "\x1f".join(known) if len(known) == len(values) else None
+
+
+def weigh(said: Sequence[tuple[str, float]]) -> tuple[str, float] | None:
+    """The value with the most evidence and its log odds over what speaks for the next one.
+
+    Rules that read the same rows are not independent: the strongest counts fully, each further one at 0.3, 3 at most.
+    """
+    if not said:
+        return None
+    each: dict[str, list[float]] = {}
+    for value, odds in said:
+        each.setdefault(value, []).append(odds)
+    total = {v: max(o) + min(3.0, 0.3 * (sum(o) - max(o))) for v, o in each.items()}
+    order = sorted(total, key=lambda v: (-total[v], v))
+    return order[0], total[order[0]] - (total[order[1]] if len(order) > 1 else 0.0)
+
+
+def letters_of(words: Iterable[str]) -> frozenset[str]:
+    """The characters that the words of a column are written with."""
+    return frozenset(c for w in words for c in w.casefold())
+
+
+def likely(value: str, meant: str, odds: float, rules: int, letters: frozenset[str]) -> bool:
+    """Whether the evidence suffices to take ``value`` for a slip of ``meant``.
+
+    Two figures that differ are two amounts, unless only one or two digits do and several rules agree. Short words are
+    codes ("GasA", "GasW"): one is a slip of another only when as long, and with a character that no word of the column
+    has.
+    """
+    if odds < SURE or value == meant or not similar(value, meant):
+        return False
+    if len(meant) < 5 and (len(value) != len(meant) or letters.issuperset(value.casefold())):
+        return False
+    return not (_number(value) and _number(meant)) or (odds >= 6 and rules >= 2 and len(value) >= 4)
+
+
+def similar(value: str, meant: str) -> bool:
+    """A third of the letters at most are wrong, missing, added or swapped (one at least is allowed)."""
+    from rapidfuzz.distance import OSA
+
+    most = max(1, round(0.34 * len(meant)))
+    return abs(len(value) - len(meant)) <= most and OSA.distance(value, meant, score_cutoff=most) <= most
+
+
+def _number(text: str) -> bool:
+    try:
+        return math.isfinite(float(text.rstrip("%").replace(",", "")))
+    except ValueError:
+        return False
+
+
+def needed(columns: Mapping[str, Column], names: Iterable[str]) -> list[Column]:
+    """The columns of these names and those by which their values are mended, in the table's order."""
+    wanted = {n for n in names if n in columns}
+    for _ in columns:
+        mendings = [m for n in wanted if (m := columns[n].mending)]
+        more = wanted | {g for m in mendings for r in m.rules for g in r.given if g in columns}
+        if more == wanted:
+            break
+        wanted = more
+    return [c for n, c in columns.items() if n in wanted]
+
+
+def mend_frame(columns: Iterable[Column], frame: pl.DataFrame) -> pl.DataFrame:
+    """A raw frame with every column put right; columns without a mending stay as they are."""
+    described = {c.name: c for c in columns if c.name in frame.columns}
+    able = [c for c in described.values() if c.mending is not None and frame[c.name].dtype == pl.String]
+    if not able:
+        return frame
+    done: list[pl.Series] = []
+    for column in able:
+        text = frame[column.name].str.strip_chars()
+        seen = text.drop_nulls().unique()
+        better = {v: m for v in seen.to_list() if (m := _alone(column, v)) != v}
+        done.append(text.replace(better) if better else frame[column.name])
+    frame = frame.with_columns(done)
+    ruled = [c for c in able if c.mending is not None and c.mending.rules]
+    for _ in range(2):  # once more: a mended value may be what gives another
+        frame = frame.with_columns([_by_row(c, described, frame) for c in ruled])
+    return frame
+
+
+def _by_row(column: Column, described: Mapping[str, Column], frame: pl.DataFrame) -> pl.Series:
+    mending = column.mending
+    assert mending is not None
+    text = frame[column.name].str.strip_chars()
+    known = pl.Series(mending.known, dtype=pl.String)
+    doubtful = text.is_not_null() & ~text.is_in(known.implode()) & ~text.is_in(["", *column.markers])
+    if not doubtful.any():
+        return frame[column.name]
+    names = sorted({n for r in mending.rules for n in r.given if n in described})
+    rows = frame.select(names).filter(doubtful).to_dicts()
+    found = text.to_list()
+    for at, row in zip(doubtful.arg_true().to_list(), rows, strict=True):
+        found[at] = mending.mend(found[at], {n: _plain(described[n], v) for n, v in row.items()})
+    return pl.Series(column.name, found, dtype=pl.String)
+
+
+def mend_rows(columns: Sequence[Column], rows: Sequence[Mapping[str, Any]]) -> list[dict[str, Any]]:
+    """Rows of JSON values with every column put right, just as ``mend_frame`` does."""
+    described = {c.name: c for c in columns}
+    out = [dict(row) for row in rows]
+    for column in columns:
+        if column.mending is not None:
+            for row in out:
+                if isinstance(row.get(column.name), str):
+                    text = row[column.name].strip()
+                    better = _alone(column, text)
+                    row[column.name] = better if better != text else row[column.name]
+    ruled = [(c, c.mending) for c in columns if c.mending is not None and c.mending.rules]
+    for _ in range(2):
+        for row in out:
+            plain = {n: _plain(c, row.get(n)) for n, c in described.items()}
+            for column, mending in ruled:
+                value = plain[column.name]
+                if value is not None and isinstance(row[column.name], str):
+                    row[column.name] = mending.mend(value, plain)
+    return out
+
+
+def _alone(column: Column, text: str) -> str:
+    return text if column.mending is None or text in column.markers else column.mending.alone(text)
+
+
+def _plain(column: Column, value: Any) -> str | None:
+    """A value as rules name it: text without blanks around it; None where it means missing."""
+    if isinstance(value, bool) or not isinstance(value, str | int):
+        return None
+    text = value.strip() if isinstance(value, str) else str(value)
+    return None if not text or text in column.markers else text
