@@ -19,6 +19,7 @@ from thirtyfold.core.errors import SpecError, Stopped, ThirtyfoldError
 from thirtyfold.core.evidence import Evidence
 from thirtyfold.core.family import nearest
 from thirtyfold.core.home import Home
+from thirtyfold.core.load import free_threads
 from thirtyfold.core.package import Package
 from thirtyfold.core.record import Record
 from thirtyfold.core.spec import Spec
@@ -27,7 +28,7 @@ from thirtyfold.core.summary import Stamp, summarize
 from thirtyfold.core.verdict import Verdict
 from thirtyfold.plan import GIVEN, Planned, filled, plan, stage_names
 
-__all__ = ["Event", "Listener", "Outcome", "execute", "free_threads"]
+__all__ = ["Event", "Listener", "Outcome", "execute"]
 
 EVIDENCE = TypeAdapter(list[Evidence])
 LIBRARIES = ("numpy", "polars", "scikit-learn", "lightgbm", "onnx", "onnxruntime")
@@ -320,18 +321,6 @@ def _end(work: _Work, error: ThirtyfoldError | None) -> Outcome:
 
 def _json(value: Any) -> Any:
     return value.item() if hasattr(value, "item") else str(value)
-
-
-def free_threads() -> int:
-    """How many threads to use: the cores this process may use, less what others keep busy right now; at least one.
-
-    LightGBM with two threads on a busy machine of two cores was seen to take a hundred times as long.
-    """
-    import psutil
-
-    cores: int = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else (os.cpu_count() or 1)
-    busy = psutil.cpu_percent(interval=0.05) / 100 * (psutil.cpu_count() or cores)
-    return max(1, min(cores, int(cores - busy + 0.5)))
 
 
 @contextlib.contextmanager

@@ -74,3 +74,33 @@ def test_undefined_is_nan_not_a_number_made_up():
     zero = np.zeros(3)
     assert np.isnan(FAMILY.build("mape", "metric").score(zero, zero[:, None], zero))
     assert np.isnan(FAMILY.build("r2", "metric").score(zero, zero[:, None], zero))
+
+
+@pytest.mark.filterwarnings("ignore:A single label")
+@pytest.mark.parametrize("classes", [2, 4])
+@pytest.mark.parametrize("weighted", [False, True])
+def test_counts_as_scikit_learn_over_many_drawn_tables(classes, weighted):
+    """Classes that never occur, are never answered, ties, zero weights, one class alone."""
+    for seed in range(60):
+        rng = np.random.default_rng(seed)
+        rows = int(rng.integers(2, 40))
+        truth = rng.integers(0, int(rng.integers(1, classes + 1)), rows)
+        raw = np.round(rng.dirichlet(np.ones(classes), rows), 1)
+        decided = rng.integers(0, int(rng.integers(1, classes + 1)), rows)
+        weight = rng.integers(0, 3, rows).astype(float) if weighted else None
+        if weighted and not weight.sum():
+            continue
+        average = "binary" if classes == 2 else "macro"
+        common = {"average": average, "sample_weight": weight, "zero_division": 0}
+        expected = {
+            "precision": sk.precision_score(truth, decided, **common),
+            "recall": sk.recall_score(truth, decided, **common),
+            "f1": sk.f1_score(truth, decided, **common),
+            "mcc": sk.matthews_corrcoef(truth, decided, sample_weight=weight),
+        }
+        for word, value in expected.items():
+            ours = FAMILY.build(word, "metric").score(truth, raw, decided, weight)
+            assert ours == pytest.approx(value, abs=1e-9), (word, seed)
+        if classes == 2 and truth.any() and (weight is None or weight[truth == 1].sum()):
+            ours = FAMILY.build("average_precision", "metric").score(truth, raw, decided, weight)
+            assert ours == pytest.approx(sk.average_precision_score(truth, raw[:, 1], sample_weight=weight)), seed

@@ -4,7 +4,7 @@ import numpy as np
 import polars as pl
 
 from thirtyfold.data.types.category import Category
-from thirtyfold.watch.monitors.drift import _divergence, _limit
+from thirtyfold.watch.monitors.drift import _Compared, _limit
 
 
 def names(rows: int, rng: np.random.Generator) -> pl.Series:
@@ -20,7 +20,7 @@ def test_rare_names_raise_no_alarm_and_more_of_them_do():
     for seed in range(20):
         profile = kind.profile("cabin", names(600, rng))
         limit = _limit(profile, 500, 0.001, seed)
-        alarms += _divergence(profile, kind.profile("cabin", names(500, rng), profile), 500) > limit
+        alarms += _Compared(kind, profile, 500)(names(500, rng).to_numpy()) > limit
     assert alarms <= 1
     many = names(500, rng).fill_null("new")
-    assert _divergence(profile, kind.profile("cabin", many, profile), 500) > limit
+    assert _Compared(kind, profile, 500)(many.to_numpy()) > limit

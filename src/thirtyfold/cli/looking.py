@@ -93,7 +93,7 @@ def doctor(told: argparse.Namespace) -> int:  # noqa: ARG001 - every verb takes 
     import shutil
 
     from thirtyfold.core.family import EXTRAS
-    from thirtyfold.run import free_threads
+    from thirtyfold.core.load import free_threads
 
     print(f"Python {platform.python_version()} on {platform.system()} {platform.machine()}")
     disk = shutil.disk_usage(Path.cwd())

@@ -92,7 +92,7 @@ class FieldType(Protocol):
         ...
 
     def profile(self, name: str, column: pl.Series, like: ColumnProfile | None = None) -> ColumnProfile:
-        """Summarize a typed column; with ``like``, over the bins of an earlier profile so that both compare."""
+        """Summarize a typed column; with ``like``, only count it over the bins of an earlier profile."""
         ...
 
     def fit(self, name: str, column: Array, form: Form, signal: Signal | None) -> Fitted:

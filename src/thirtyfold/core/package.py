@@ -23,6 +23,7 @@ from thirtyfold.core.errors import DataError, PackageError
 from thirtyfold.core.family import Family
 from thirtyfold.core.fieldtype import Array
 from thirtyfold.core.late import pl
+from thirtyfold.core.memo import Memo, key_of
 from thirtyfold.core.model import Model
 from thirtyfold.core.profile import Profile
 from thirtyfold.core.table import Column, Table, to_array
@@ -40,6 +41,9 @@ _COLUMNS = TypeAdapter(tuple[Column, ...])
 _PROFILE = TypeAdapter(Profile)
 TASKS: Family[Task] = Family("aim.tasks")
 MODELS: Family[Model] = Family("learn.models")
+MANY = 1000
+"""Rows from which on answers are remembered for a while."""
+_ANSWERS = Memo(32 * 1024 * 1024)
 
 
 @dataclass(frozen=True, repr=False)
@@ -145,7 +149,14 @@ class Package:
 
     def raw(self, columns: Mapping[str, Array]) -> Array:
         """Typed arrays to the model's raw answers, shape (rows, outputs)."""
-        return self.model.predict(self.encoder.encode(columns))
+        return self.raw_of(self.encoder.encode(columns))
+
+    def raw_of(self, matrix: Array) -> Array:
+        """Encoded rows to the model's raw answers, shape (rows, outputs)."""
+        if len(matrix) < MANY:
+            return self.model.predict(matrix)
+        # Seven stages ask about the same held-out rows, and a model answers the same rows the same way.
+        return _ANSWERS.once(key_of(self.raw_hash, matrix), lambda: self.model.predict(matrix))
 
     def predict_rows(self, rows: Iterable[Mapping[str, Any]]) -> list[dict[str, Any]]:
         """Rows as JSON objects to answers; raises DataError that names every wrong field."""

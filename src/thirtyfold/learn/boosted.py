@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import struct
 from collections.abc import Mapping, Sequence
 from typing import Any
@@ -11,22 +10,13 @@ from thirtyfold.core.charts import lines, number
 from thirtyfold.core.encoder import Encoded
 from thirtyfold.core.evidence import Evidence, TableView, not_applicable
 from thirtyfold.core.late import np
+from thirtyfold.core.lean import lightgbm
 from thirtyfold.learn.graph import Graph, Trees, floor32
 
-__all__ = ["library", "story", "to_graph", "trimmed"]
+__all__ = ["story", "to_graph", "trimmed"]
 
 ZERO: float = struct.unpack("f", struct.pack("f", 1e-35))[0]
 """LightGBM's kZeroThreshold."""
-
-
-def library() -> Any:
-    """LightGBM, told to sleep where its threads wait for each other: they spin otherwise, and on a busy machine two
-    spinning threads took 20 s for a fit of 1.5 s. It only counts before the library is loaded.
-    """
-    os.environ.setdefault("OMP_WAIT_POLICY", "passive")
-    import lightgbm
-
-    return lightgbm
 
 
 def trimmed(text: str) -> str:
@@ -130,7 +120,7 @@ def story(
     train: Encoded, curves: Mapping[str, Sequence[float]], facts: Mapping[str, Any], size: Mapping[str, int]
 ) -> list[Evidence]:
     """Steps 13 to 20 of one fit. ``facts`` are ``rate``, ``best``, ``rounds``, ``patience`` and the first ``root``."""
-    lightgbm = library()
+    library = lightgbm()
     prior = _first_guess(train)
     gradient = prior["gradients"]
     row = prior["row"]
@@ -149,8 +139,8 @@ def story(
     return [
         Evidence(
             13,
-            f"LightGBM {lightgbm.__version__} on the CPU: gradient boosting needs no graph of layers and no GPU.",
-            {"framework": "lightgbm", "version": lightgbm.__version__, "device": "cpu"},
+            f"LightGBM {library.__version__} on the CPU: gradient boosting needs no graph of layers and no GPU.",
+            {"framework": "lightgbm", "version": library.__version__, "device": "cpu"},
         ),
         Evidence(
             14,

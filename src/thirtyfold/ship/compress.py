@@ -189,7 +189,7 @@ def _measure(variants: list[Variant], judged: list[Variant], validation: Table, 
     done: list[Measured] = []
     usual: tuple[float, Array] | None = None
     for variant, twin in zip(variants, judged, strict=True):
-        raw = twin.package.model.predict(matrix)
+        raw = twin.package.raw_of(matrix)
         score = evaluate(twin.package.task, (aim.metric,), truth, raw, columns)[aim.metric]
         decided = twin.package.task.decide(raw, columns)
         usual = usual or (score, decided)

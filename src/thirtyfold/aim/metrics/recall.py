@@ -1,7 +1,10 @@
 """Of the rows that are positive, how many were found?"""
 
+from __future__ import annotations
+
 from typing import ClassVar
 
+from thirtyfold.aim.confusion import confusion, positive, share
 from thirtyfold.core.fieldtype import Array
 
 __all__ = ["Recall"]
@@ -15,7 +18,5 @@ class Recall:
     bounds: ClassVar[tuple[float, float]] = (0.0, 1.0)
 
     def score(self, truth: Array, raw: Array, decided: Array, weight: Array | None = None) -> float:
-        from sklearn.metrics import recall_score
-
-        average = "binary" if raw.shape[1] == 2 else "macro"
-        return float(recall_score(truth, decided, average=average, sample_weight=weight, zero_division=0))
+        codes, pairs = confusion(truth, decided, weight)
+        return positive(share(pairs.diagonal(), pairs.sum(axis=1)), codes, raw.shape[1])

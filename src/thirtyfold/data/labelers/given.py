@@ -9,6 +9,7 @@ from pydantic import Field
 from thirtyfold.core.aim import Goal
 from thirtyfold.core.door import typed
 from thirtyfold.core.fieldtype import Array
+from thirtyfold.core.lean import lightgbm
 from thirtyfold.core.step import Context
 from thirtyfold.core.table import Table, to_array
 from thirtyfold.data.answers import SUSPECTS, Case, Reviewed, changed
@@ -155,8 +156,6 @@ def _matrix(table: Table) -> tuple[Array, list[int]]:
 
 def _crossed(matrix: Array, categories: list[int], truth: Array, fold: Array, classes: int, context: Context) -> Array:
     """What models that did not see a row say of it: probabilities (rows, classes) or values (rows,)."""
-    import lightgbm
-
     objective = "regression" if not classes else "binary" if classes == 2 else "multiclass"
     options = {
         "objective": objective,
@@ -172,10 +171,11 @@ def _crossed(matrix: Array, categories: list[int], truth: Array, fold: Array, cl
     } | ({"num_class": classes} if objective == "multiclass" else {})
     rounds = 40 if classes <= 2 else max(10, 80 // classes)
     out = np.empty((len(truth), classes) if classes else len(truth))
+    library = lightgbm()
     for one in np.unique(fold):
         seen = fold != one
-        rows = lightgbm.Dataset(matrix[seen], truth[seen], categorical_feature=categories, free_raw_data=True)
-        said = lightgbm.train(options, rows, rounds).predict(matrix[~seen], num_threads=1)
+        rows = library.Dataset(matrix[seen], truth[seen], categorical_feature=categories, free_raw_data=True)
+        said = library.train(options, rows, rounds).predict(matrix[~seen], num_threads=1)
         out[~seen] = np.column_stack([1 - said, said]) if classes == 2 else said
     return out
 

@@ -62,15 +62,15 @@ class Category:
 
     def profile(self, name: str, column: pl.Series, like: ColumnProfile | None = None) -> ColumnProfile:
         """Rows of each value, the most frequent ones by name and the rest together."""
-        counts = _counts(column.to_numpy().astype(object))
+        counts = _counted(column) if like else _counts(column.to_numpy().astype(object))
         known = sum(counts.values())
         kept = [k for k in like.bins if k != _OTHER] if like else list(counts)[: self.bins]
         bins = {k: counts.get(k, 0) for k in kept}
         rest = known - sum(bins.values())
         if rest or (like and _OTHER in like.bins):
             bins[_OTHER] = rest
-        numbers: dict[str, Any] = {"distinct": len(counts)}
-        if counts:
+        numbers: dict[str, Any] = {} if like else {"distinct": len(counts)}
+        if counts and not like:
             top, times = next(iter(counts.items()))
             numbers |= {"top": top, "top_share": times / known, "rare": sum(1 for c in counts.values() if c < 5)}
         return ColumnProfile(name, "category", len(column), len(column) - known, bins, (), numbers)
@@ -132,10 +132,13 @@ class Category:
 
 def _counts(column: Array) -> dict[str, int]:
     """Values with their counts, the most frequent first, then by name."""
-    values = pl.Series(column.tolist(), dtype=pl.String)
+    return dict(sorted(_counted(pl.Series(column.tolist(), dtype=pl.String)).items(), key=lambda p: (-p[1], p[0])))
+
+
+def _counted(values: pl.Series) -> dict[str, int]:
+    """Values with their counts, in no order."""
     seen = values.drop_nulls().value_counts()
-    names, times = seen.to_series(0).to_list(), seen.to_series(1).to_list()
-    return dict(sorted(zip(names, times, strict=True), key=lambda p: (-p[1], p[0])))
+    return dict(zip(seen.to_series(0).to_list(), seen.to_series(1).to_list(), strict=True))
 
 
 def _coded(name: str, counts: dict[str, int], rows: int) -> Feature:

@@ -91,7 +91,9 @@ class Number:
         counts = np.bincount(np.searchsorted(np.array(edges), known, side="right"), minlength=len(edges) + 1)
         labels = list(like.bins) if like else _labels(edges)
         bins = {label: int(c) for label, c in zip(labels, counts, strict=True)}
-        return ColumnProfile(name, "number", len(column), len(column) - len(known), bins, edges, _numbers(known))
+        return ColumnProfile(
+            name, "number", len(column), len(column) - len(known), bins, edges, {} if like else _numbers(known)
+        )
 
     def fit(self, name: str, column: Array, form: Form, signal: Signal | None) -> Fitted:
         """As it is for trees; for the rest clipped, logged where the tail is long, filled and scaled."""

@@ -14,10 +14,11 @@ from thirtyfold.core.errors import Fault, SpecError
 from thirtyfold.core.evidence import Evidence
 from thirtyfold.core.fieldtype import Array, Form
 from thirtyfold.core.late import np
+from thirtyfold.core.lean import lightgbm
 from thirtyfold.core.model import Dial
 from thirtyfold.core.step import Context
 from thirtyfold.learn.balance import weights
-from thirtyfold.learn.boosted import library, story, to_graph, trimmed
+from thirtyfold.learn.boosted import story, to_graph, trimmed
 
 __all__ = ["Boosting"]
 
@@ -113,7 +114,7 @@ class Boosting:
         return self.classes if self.classes > 2 else 1
 
     def _learn(self, train: Encoded, validation: Encoded | None, context: Context, start: Any) -> None:
-        lightgbm = library()
+        library = lightgbm()
         o, parameters = self.options, self._parameters(train, context)
         whole = self._dataset(train, parameters)
         sets = {"train": self._dataset(_sample(train, context.seed), parameters, whole)}
@@ -121,12 +122,12 @@ class Boosting:
         rounds = o["rounds"]
         if validation is None and o["patience"]:
             rounds = min(rounds, math.ceil(UNWATCHED / o["rate"]))
-        callbacks = [lightgbm.record_evaluation(curves), _Progress(context, rounds)]
+        callbacks = [library.record_evaluation(curves), _Progress(context, rounds)]
         if validation is not None and o["patience"]:
             # First in line, because LightGBM takes the best round of the first set when it never stops early.
             sets = {"validation": self._dataset(validation, parameters, whole), **sets}
-            callbacks.append(lightgbm.early_stopping(o["patience"], verbose=False))
-        booster = lightgbm.train(
+            callbacks.append(library.early_stopping(o["patience"], verbose=False))
+        booster = library.train(
             parameters,
             whole,
             rounds,
@@ -155,7 +156,7 @@ class Boosting:
 
     def _set(self, text: str) -> None:
         self._text = text
-        self._booster = library().Booster(model_str=text)
+        self._booster = lightgbm().Booster(model_str=text)
 
     def _parameters(self, train: Encoded, context: Context) -> dict[str, Any]:
         o = self.options
@@ -184,7 +185,7 @@ class Boosting:
         }
 
     def _dataset(self, data: Encoded, parameters: dict[str, Any], like: Any = None) -> Any:
-        return library().Dataset(
+        return lightgbm().Dataset(
             data.matrix,
             data.target,
             weight=weights(data, balance=self.options["balance"]),

@@ -64,8 +64,7 @@ def _loss(package: Package, told: tuple[Array, Array, dict[str, Array]]) -> Arra
 
 def _auc(inside: Array, outside: Array) -> float:
     """How often an inside row has the smaller loss, ties counted half (Mann-Whitney)."""
-    from scipy.stats import rankdata
-
-    ranks = rankdata(np.concatenate([-inside, -outside]))
-    n, m = len(inside), len(outside)
-    return float((ranks[:n].sum() - n * (n + 1) / 2) / (n * m))
+    ordered = np.sort(outside)
+    above = len(outside) - np.searchsorted(ordered, inside, side="right")
+    level = len(outside) - np.searchsorted(ordered, inside, side="left") - above
+    return float((above + level / 2).mean() / len(outside))

@@ -1,5 +1,7 @@
 """Do the rows that come in still look like those that were learned from?"""
 
+from __future__ import annotations
+
 import math
 from collections.abc import Mapping
 from typing import Annotated, Any
@@ -37,7 +39,7 @@ class Drift:
         false_alarms: Annotated[float, Field(gt=0, lt=0.5)] = 0.01,
     ) -> None:
         self.rows, self.false_alarms = rows, false_alarms
-        self._made: dict[str, dict[str, FieldType]] = {}
+        self._made: dict[str, dict[str, _Compared]] = {}
 
     def calibrate(self, package: Package) -> dict[str, Any]:
         """Each column's limit, from its null distribution."""
@@ -45,10 +47,12 @@ class Drift:
         level = self.false_alarms / max(1, len(found))
         return {"limits": {n: _limit(c, self.rows, level, seed) for seed, (n, c) in enumerate(found.items())}}
 
-    def _types(self, package: Package) -> dict[str, FieldType]:
-        """The field type of each column; made once a Package, for making one costs more than using it."""
+    def _compared(self, package: Package) -> dict[str, _Compared]:
+        """What each column is compared with; made once a Package, for making it costs more than using it."""
         if package.hash not in self._made:
-            self._made = {package.hash: {c.name: typed(c) for c in package.columns}}
+            kinds = {c.name: typed(c) for c in package.columns}
+            made = {n: _Compared(kinds[n], c, self.rows) for n, c in _profiles(package).items()}
+            self._made = {package.hash: made}
         return self._made[package.hash]
 
     def look(self, package: Package, state: Mapping[str, Any], live: Live) -> list[Verdict]:
@@ -57,12 +61,7 @@ class Drift:
             why = f"{live.total:,} predictions so far; the first window is complete at {self.rows:,}."
             return [Verdict("drift", True, why, package=package.hash)]
         columns = live.columns(package, part)
-        kinds = self._types(package)
-        found = {
-            n: _divergence(c, _counts(kinds[n], c, columns[n]), self.rows)
-            for n, c in _profiles(package).items()
-            if n in state["limits"]
-        }
+        found = {n: look(columns[n]) for n, look in self._compared(package).items() if n in state["limits"]}
         ratio = {n: v / state["limits"][n] for n, v in found.items()}
         worst = max(ratio, key=lambda n: ratio[n], default="")
         moved = sorted((n for n, r in ratio.items() if r > 1), key=lambda n: -ratio[n])
@@ -140,10 +139,18 @@ def _jensen_shannon(p: Array, q: Array) -> Array:
     return np.asarray((left + right).sum(axis=-1) / 2)
 
 
-def _divergence(reference: ColumnProfile, live: ColumnProfile, rows: int) -> float:
-    shares, groups = _expected(reference, rows)
-    counts = _shares(live, list(reference.bins))
-    return float(_jensen_shannon(_merged(shares, groups), _merged(counts / max(1.0, counts.sum()), groups)))
+class _Compared:
+    """A column's training profile, ready to be compared with windows of ``rows`` rows."""
+
+    def __init__(self, kind: FieldType, profile: ColumnProfile, rows: int) -> None:
+        self.kind, self.profile, self.names = kind, profile, list(profile.bins)
+        shares, self.groups = _expected(profile, rows)
+        self.usual = _merged(shares, self.groups)
+
+    def __call__(self, column: Array) -> float:
+        """The divergence of live values from it."""
+        counts = _shares(_counts(self.kind, self.profile, column), self.names)
+        return float(_jensen_shannon(self.usual, _merged(counts / max(1.0, counts.sum()), self.groups)))
 
 
 def _limit(profile: ColumnProfile, rows: int, level: float, seed: int) -> float:
@@ -152,7 +159,7 @@ def _limit(profile: ColumnProfile, rows: int, level: float, seed: int) -> float:
     The far tail is read off a gamma distribution with the drawn mean and variance: the divergence is about a weighted
     sum of chi-squares, and so few draws would not reach that far.
     """
-    from scipy.stats import gamma
+    from scipy.special import gammainccinv  # scipy.stats takes a second to load for the same
 
     rng = np.random.default_rng(seed)
     shares, groups = _expected(profile, rows)
@@ -165,5 +172,5 @@ def _limit(profile: ColumnProfile, rows: int, level: float, seed: int) -> float:
     mean, var = float(drawn.mean()), float(drawn.var())
     if var == 0:
         return math.inf
-    far = float(gamma.isf(level, mean * mean / var, scale=var / mean))
+    far = float(gammainccinv(mean * mean / var, level) * var / mean)
     return max(far, float(np.quantile(drawn, 1 - max(level, 1 / DRAWS))))
