@@ -18,7 +18,7 @@ from typing import IO, Any
 from thirtyfold.core.errors import DataError, Fault
 from thirtyfold.data.reading import library
 
-__all__ = ["FREE", "MOST", "RATIO", "content", "is_packed", "opened", "unpacked"]
+__all__ = ["FREE", "MOST", "RATIO", "content", "is_packed", "opened", "refuse_bomb", "unpacked"]
 
 FREE = 256 * 1024 * 1024
 """So many bytes may come out of any file."""
@@ -52,6 +52,9 @@ def opened(path: Path) -> Iterator[Any]:
         if kind == "zst":
             make["zst"], wrong = _zst()
             errors = (*errors, wrong)
+            if not _zst_ends(raw):
+                raise DataError(_cut(path, kind, EOFError("the last frame does not end")))
+            raw.seek(0)
         with make[kind](raw) as stream:
             yield _Bounded(stream, path, kind, errors)
 
@@ -68,6 +71,33 @@ def _zst() -> tuple[Any, type[Exception]]:
     return partial(machine.stream_reader, read_across_frames=True), zstandard.ZstdError
 
 
+def _zst_ends(file: IO[bytes]) -> bool:
+    """Whether every frame ends with its last block (RFC 8878, 3.1): the library takes a cut file for a whole one."""
+    size = file.seek(0, 2)
+    at = file.seek(0)
+    while at < size:
+        magic = file.read(4)
+        if magic[1:] == b"\x2a\x4d\x18" and 0x50 <= magic[0] <= 0x5F:  # a frame to be skipped
+            at = file.seek(int.from_bytes(file.read(4), "little"), 1)
+            continue
+        told = file.read(1)
+        if magic != b"\x28\xb5\x2f\xfd" or not told:
+            return False
+        single, length = told[0] >> 5 & 1, told[0] >> 6
+        header = (0 if single else 1) + (0, 1, 2, 4)[told[0] & 3] + ((single, 2, 4, 8)[length])
+        file.seek(header, 1)
+        last = False
+        while not last:
+            block = file.read(3)
+            if len(block) < 3:
+                return False
+            number = int.from_bytes(block, "little")
+            last = bool(number & 1)
+            file.seek(1 if number >> 1 & 3 == 1 else number >> 3, 1)
+        at = file.seek(4 if told[0] >> 2 & 1 else 0, 1)
+    return at == size
+
+
 class _Bounded(io.RawIOBase):
     """A stream of uncompressed bytes that stops at the bounds."""
 
@@ -79,9 +109,13 @@ class _Bounded(io.RawIOBase):
         return True
 
     def read(self, size: int = -1) -> bytes:
-        if size is not None and size >= 0:
-            return self._some(size)
-        return b"".join(iter(lambda: self._some(1 << 20), b""))
+        if size < 0:
+            return b"".join(iter(lambda: self._some(1 << 20), b""))
+        parts: list[bytes] = []
+        while size > 0 and (part := self._some(size)):
+            parts.append(part)
+            size -= len(part)
+        return b"".join(parts)
 
     def readinto(self, buffer: Any) -> int:
         data = self._some(len(buffer))
@@ -90,13 +124,21 @@ class _Bounded(io.RawIOBase):
 
     def _some(self, size: int) -> bytes:
         try:
-            data = self.stream.read(size)
+            data: bytes = self.stream.read(size)
         except self.errors as error:
             raise DataError(_cut(self.path, self.kind, error)) from None
         self.left -= len(data)
         if self.left < 0:
             raise _bomb(self.path)
         return data
+
+
+def refuse_bomb(path: Path) -> None:
+    """Raise DataError for a zip file (a spreadsheet is one) that says it holds far more than its size allows."""
+    if zipfile.is_zipfile(path):
+        with zipfile.ZipFile(path) as archive:
+            if sum(i.file_size for i in archive.infolist()) > _bound(path.stat().st_size):
+                raise _bomb(path)
 
 
 def _bound(compressed: int) -> int:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import os
 import re
 from collections.abc import Callable, Sequence
 from importlib import import_module
@@ -20,6 +21,7 @@ __all__ = [
     "Source",
     "columns_of",
     "existing",
+    "kept_at",
     "library",
     "named",
     "no_rows",
@@ -63,6 +65,11 @@ def columns_of(source: Source) -> list[str]:
     """The names of a source's columns: its own ``columns()``, where it can tell them without reading rows."""
     own: Callable[[], list[str]] | None = getattr(source, "columns", None)
     return own() if own else source.peek(100).columns
+
+
+def kept_at(*names: str) -> Path:
+    """A place under the folder where everything that the tool keeps lies."""
+    return Path(os.environ.get("THIRTYFOLD_HOME") or ".thirtyfold").joinpath(*names)
 
 
 def library(name: str, extra: str) -> Any:

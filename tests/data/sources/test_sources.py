@@ -2,6 +2,7 @@
 
 import hashlib
 import http.server
+import io
 import json
 import sqlite3
 import threading
@@ -54,10 +55,41 @@ def made(tmp_path):
         "duckdb": ({"path": str(tmp_path / "t.duckdb")}, 3),
         "relations": ({"database": str(files["sqlite"]), "table": "t"}, 3),
         "frame": ({"frame": ROWS}, 3),
+        "json": ({"path": _text(tmp_path / "t.json", json.dumps({"rows": ROWS.to_dicts()}))}, 3),
+        "xml": ({"path": _text(tmp_path / "t.xml", _xml())}, 3),
+        "parts": ({"path": _parts(tmp_path / "parts")}, 3),
+        "stdin": ({}, 3),
         "stack": ({"sources": [csv, {"csv": {"path": csv}}]}, 6),
         "url": ({"address": "https://example.org/t.csv", "sha256": _mirrored(files["csv"], tmp_path)}, 3),
         "sklearn": ({"name": "iris"}, 150),
     }
+
+
+def _text(path, text):
+    path.write_text(text)
+    return str(path)
+
+
+def _xml():
+    rows = ("".join(f"<{k}>{v}</{k}>" for k, v in row.items() if v is not None) for row in ROWS.to_dicts())
+    return f"<all><about>x</about>{''.join(f'<row>{r}</row>' for r in rows)}</all>"
+
+
+def _parts(folder):
+    folder.mkdir()
+    ROWS.head(2).write_csv(folder / "1.csv")
+    ROWS.tail(1).write_csv(folder / "2.csv")
+    return str(folder)
+
+
+class _Piped:
+    """Standard input that holds a file."""
+
+    def __init__(self, path):
+        self.buffer = io.BytesIO(path.read_bytes())
+
+    def isatty(self):
+        return False
 
 
 def _write_xlsx(path):
@@ -79,6 +111,8 @@ def _mirrored(path, folder):
 @pytest.mark.parametrize("word", sorted(set(SOURCES.words()) - SERVERS))
 def test_every_member_keeps_the_contract(word, made, tmp_path, monkeypatch):
     monkeypatch.setenv("THIRTYFOLD_MIRROR", str(tmp_path))
+    if word == "stdin":
+        monkeypatch.setattr("sys.stdin", _Piped(tmp_path / "t.csv"))
     options, rows = made[word]
     iris = [*(f"{p} {s} (cm)" for p in ("sepal", "petal") for s in ("length", "width")), "target"]
     frame = check_source(SOURCES.find(word)(**options), rows, iris if word == "sklearn" else ["city", "n", "x"])

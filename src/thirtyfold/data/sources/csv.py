@@ -13,6 +13,8 @@ from pydantic import Field
 from thirtyfold.core.errors import DataError, Fault
 from thirtyfold.core.late import np, pl
 from thirtyfold.core.step import Context
+from thirtyfold.data.margins import Fault3, footer, header_of_fewer, without_comments, without_title
+from thirtyfold.data.opening import content
 from thirtyfold.data.reading import Read, existing, named, no_rows, quarantined, trace
 
 __all__ = ["Csv"]
@@ -22,18 +24,26 @@ _CELL = 4 * 1024 * 1024
 """A cell of more characters than this is a fault of the file, not a value."""
 
 
+_HEAD = 2 * 1024 * 1024
+"""So much is read to look at a file."""
+
+
 class _Layout(NamedTuple):
     text: str
     delimiter: str
     names: list[str]
     header: bool
+    aside: list[Fault3]
+    extra: str
 
 
 class Csv:
     """A CSV or TSV file. Delimiter, encoding and header are found by looking, or said.
 
     Every value is kept as the text that stands in the file; ``names`` names the columns of a file without a header.
-    A line with too few or too many fields is quarantined with its number and text.
+    A line with too few or too many fields is quarantined with its number and text; so are titles above the header,
+    comments (``comment`` is the sign they begin with), a header that comes again, and a last row of totals. The file
+    may be compressed (gz, bz2, xz, zst).
     """
 
     suffixes: ClassVar[tuple[str, ...]] = (".csv", ".tsv", ".txt", ".data", ".dat", ".tab")
@@ -45,24 +55,26 @@ class Csv:
         encoding: str = "auto",
         names: list[str] | None = None,
         skip: Annotated[int, Field(ge=0)] = 0,
+        comment: str = "auto",
         *,
         header: bool | Literal["auto"] = "auto",
     ) -> None:
         self.path, self.delimiter, self.encoding, self.header = path, delimiter, encoding, header
-        self.names, self.skip = names, skip
+        self.names, self.skip, self.comment = names, skip, comment
 
     def read(self, context: Context) -> Read:
         """All rows as text, the dialect in the lineage."""
         path = existing(self.path)
         context.progress(f"reading {path.name}")
-        text, encoding = _decode(path.read_bytes(), path, self.encoding)
+        text, encoding = _decode(content(path), path, self.encoding)
         frame, bad, dialect = self._parse(text, path)
         return Read(frame, bad, trace(path, frame, format="csv", encoding=encoding, quarantined=bad.height, **dialect))
 
     def columns(self) -> list[str]:
         """The names of the columns, from at most the first two megabytes."""
         path = existing(self.path)
-        return self._layout(self._head(path), path).names
+        layout = self._layout(self._head(path), path)
+        return layout.names[:-1] if layout.extra == "end" else layout.names
 
     def peek(self, rows: int) -> pl.DataFrame:
         """The first rows, from at most the first two megabytes."""
@@ -70,10 +82,8 @@ class Csv:
         return self._parse(self._head(path), path)[0].head(rows)
 
     def _head(self, path: Path) -> str:
-        with path.open("rb") as file:
-            data = file.read(2 * 1024 * 1024)
-        cut = len(data) < path.stat().st_size
-        if cut:
+        data = content(path, _HEAD + 1)
+        if len(data) > _HEAD:  # the last line is cut
             data = data[: data.rfind(b"\n") + 1] or data
         return _decode(data, path, self.encoding)[0]
 
@@ -83,21 +93,36 @@ class Csv:
             text = text.split("\n", self.skip)[-1]
         if not text.strip():
             raise DataError(Fault(str(path), "the file holds only blank lines."))
+        text, aside = without_comments(text, self.comment)
         delimiter = _delimiter(text, self.delimiter, path)
+        if self.header != False and self.names is None:  # noqa: E712 - it may be "auto"
+            text, titles = without_title(text, delimiter)
+            aside = [*titles, *aside]
         first = _records(text, delimiter, 200, path)
         header = _has_header(first) if self.header == "auto" else bool(self.header)
         width = Counter(len(r) for r in first[:100]).most_common(1)[0][0] if self.names is None else len(self.names)
         if header and self.names is None:
             width = len(first[0])
-        names = named(self.names or (first[0] if header else [f"c{i}" for i in range(width)]), str(path))
+        titles_of = first[0] if header else [f"c{i}" for i in range(width)]
+        extra = header_of_fewer(first) if header and self.names is None else ""
+        titles_of = [*["row"] * (extra == "start"), *titles_of, *["\x00"] * (extra == "end")]
+        names = named(self.names or titles_of, str(path))
         if len(names) == 1 and width == 1 and len(first) > 1 and delimiter != self.delimiter:
             delimiter = "\x1f"  # a single column: nothing separates
-        return _Layout(text, delimiter, names, header)
+        return _Layout(text, delimiter, names, header, aside, extra)
 
     def _parse(self, text: str, path: Path) -> tuple[pl.DataFrame, pl.DataFrame, dict[str, Any]]:
-        text, delimiter, names, header = self._layout(text, path)
+        text, delimiter, names, header, aside, extra = self._layout(text, path)
         where, quoted = str(path), '"' in text
         frame, bad = (_by_module if quoted else _by_polars)(text, delimiter, names, header=header)
+        why = footer(frame)
+        if why:
+            last = ",".join(v or "" for v in frame.row(-1))
+            aside, frame = [*aside, (text.rstrip().count("\n") + 1, why, last)], frame[:-1]
+        if extra == "end":
+            empty = frame[names[-1]].null_count() == frame.height
+            frame = frame.select(names[:-1]) if empty else frame.rename({names[-1]: f"c{len(names) - 1}"})
+        bad = pl.concat([bad, quarantined(aside)]).sort("row") if aside else bad
         bad = bad.with_columns(pl.col("row") + self.skip)
         if not frame.height:
             if bad.height:
@@ -206,7 +231,7 @@ def _delimiter(text: str, asked: str, path: Path) -> str:
 
 def _has_header(records: list[list[str]]) -> bool:
     """Names above values: a first line without numbers over columns of numbers, or of words that do not come again."""
-    first, body = records[0], [r for r in records[1:] if len(r) == len(records[0])]
+    first, body = records[0], [r for r in records[1:] if len(r) == len(records[0]) and r != records[0]]
     if not body:
         return not any(_is_number(c) for c in first if c)
     if len({c.lower() for c in first if c}) < sum(1 for c in first if c) and any(_is_number(c) for c in first):
@@ -253,11 +278,18 @@ def _by_polars(text: str, delimiter: str, names: list[str], *, header: bool) -> 
     at = np.flatnonzero(~blank)
     skipped = header and len(at) > 0
     bad = ~use & ~blank
+    again: set[int] = set()
     if skipped:
-        use[at[0]] = bad[at[0]] = False
+        again = _again(raw, starts, ends, int(at[0]))
+        use[[at[0], *again]] = False
+        bad[at[0]], bad[list(again)] = False, True
     last = int(at[-1]) if len(at) else -1
     faults = [
-        (int(i) + 1, _why(int(fields[i]), len(names), last=int(i) == last), _line(raw, starts[i], ends[i]))
+        (
+            int(i) + 1,
+            "the header again" if int(i) in again else _why(int(fields[i]), len(names), last=int(i) == last),
+            _line(raw, starts[i], ends[i]),
+        )
         for i in np.flatnonzero(bad)
     ]
     kept = raw if use.all() else b"".join(raw[starts[i] : ends[i] + 1] for i in np.flatnonzero(use))
@@ -276,6 +308,15 @@ def _by_polars(text: str, delimiter: str, names: list[str], *, header: bool) -> 
             empty_string_is_null=False,
         )
     return _stripped(frame), quarantined(faults)
+
+
+def _again(raw: bytes, starts: Any, ends: Any, at: int) -> set[int]:
+    """The lines that repeat the header: files put under each other with their headers."""
+    header = raw[starts[at] : ends[at]]
+    if raw.count(b"\n" + header + b"\n") < (2 if at else 1):
+        return set()
+    same = np.flatnonzero(ends - starts == len(header))
+    return {int(i) for i in same if i != at and raw[starts[i] : ends[i]] == header}
 
 
 def _line(raw: bytes, start: int, end: int) -> str:
@@ -301,22 +342,30 @@ def _split(
     rows: list[list[str]] = []
     faults: list[tuple[int, str, str]] = []
     reader = csv.reader(io.StringIO(text, newline=""), delimiter=delimiter, skipinitialspace=True)
-    waiting, line, end, good = header, 0, 0, False
+    waiting, line, end = header, 0, 0
+    titles: list[str] | None = None
+    taken: list[Any] | None = None
     for record in reader:
-        line, end, good = end + 1, reader.line_num, False
+        line, end, taken = end + 1, reader.line_num, None
         if not record or (len(record) == 1 and not record[0].strip() and width > 1):
             continue
         if waiting:
-            waiting = False
+            waiting, titles = False, record
+            continue
+        if record == titles and width > 1:
+            faults.append((first + line - 1, "the header again", delimiter.join(record)[:4000]))
+            taken = faults
             continue
         good = len(record) == width and (len(text) < _CELL or max(map(len, record)) <= _CELL)
+        taken = rows if good else faults
         if good:
             rows.append(record)
         else:
             why = _record_fault(record, width, end - line)
             faults.append((first + line - 1, why, delimiter.join(record)[:4000]))
     if end > line and text.count('"') % 2:
-        (rows if good else faults).pop()
+        if taken:
+            taken.pop()
         lines = text.split("\n")
         faults.append((first + line - 1, "a quote opens here and never closes", lines[line - 1]))
         more = _split("\n".join(lines[line:]), delimiter, width, header=False, first=first + line)

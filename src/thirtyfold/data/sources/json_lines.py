@@ -1,13 +1,16 @@
 """json_lines: a JSON object a line, or one JSON array of objects."""
 
+from __future__ import annotations
+
 import json
 from typing import Any, ClassVar
 
-import polars as pl
-
 from thirtyfold.core.errors import DataError, Fault
+from thirtyfold.core.late import pl
 from thirtyfold.core.step import Context
-from thirtyfold.data.reading import Read, existing, named, quarantined, trace, whole
+from thirtyfold.data.nested import Lists, flat, frame_of, rows_of
+from thirtyfold.data.opening import content
+from thirtyfold.data.reading import Read, existing, quarantined, trace, whole
 
 __all__ = ["JsonLines"]
 
@@ -15,13 +18,17 @@ __all__ = ["JsonLines"]
 class JsonLines:
     """JSON objects, one a line (or one array of them); nested objects become columns named ``outer.inner``.
 
-    A line that is not a JSON object is quarantined. Numbers stay numbers where a column has nothing else.
+    A line that is not a JSON object is quarantined. Numbers stay numbers where a column has nothing else. A list is
+    kept as its text, or becomes its count and what it adds up to (``lists: summary``); ``explode`` names one list by
+    its path of which each element becomes a row. The file may be compressed (gz, bz2, xz, zst).
     """
 
-    suffixes: ClassVar[tuple[str, ...]] = (".jsonl", ".ndjson", ".json")
+    suffixes: ClassVar[tuple[str, ...]] = (".jsonl", ".ndjson")
 
-    def __init__(self, path: str, encoding: str = "utf-8-sig") -> None:
-        self.path, self.encoding = path, encoding
+    def __init__(
+        self, path: str, encoding: str = "utf-8-sig", lists: Lists = "text", explode: str | None = None
+    ) -> None:
+        self.path, self.encoding, self.lists, self.explode = path, encoding, lists, explode
 
     def read(self, context: Context) -> Read:
         """All objects as rows."""
@@ -37,14 +44,14 @@ class JsonLines:
     def _rows(self, most: int | None) -> tuple[pl.DataFrame, list[tuple[int, str, str]]]:
         path = existing(self.path)
         try:
-            text = path.read_text(encoding=self.encoding)
+            text = content(path).decode(self.encoding)
         except (UnicodeDecodeError, LookupError) as error:
             raise DataError(Fault(self.path, f"is not {self.encoding} text: {error}.")) from None
         objects: list[dict[str, Any]] = []
         bad: list[tuple[int, str, str]] = []
         for line, value, raw in _values(text):
             if isinstance(value, dict):
-                objects.append(_flat(value))
+                objects += (flat(r, self.lists) for r in rows_of(value, self.explode, self.path))
             else:
                 bad.append((line, "not a JSON object", raw))
             if most and len(objects) >= most:
@@ -58,53 +65,20 @@ class JsonLines:
                     hint="Is it CSV, or cut off?",
                 )
             )
-        return whole(_frame(objects, self.path), self.path), bad
+        return whole(frame_of(objects, self.path), self.path), bad
 
 
 def _values(text: str) -> list[tuple[int, Any, str]]:
     if text.lstrip().startswith("["):
         try:
             return [(i, v, str(v)[:200]) for i, v in enumerate(json.loads(text), 1)]
-        except json.JSONDecodeError:
+        except (json.JSONDecodeError, RecursionError):
             pass
     found: list[tuple[int, Any, str]] = []
-    for number, line in enumerate(text.splitlines(), 1):
+    for number, line in enumerate(text.split("\n"), 1):
         if line.strip():
             try:
                 found.append((number, json.loads(line), line))
-            except json.JSONDecodeError:
+            except (json.JSONDecodeError, RecursionError):
                 found.append((number, None, line))
     return found
-
-
-def _flat(value: dict[str, Any], above: str = "") -> dict[str, Any]:
-    out: dict[str, Any] = {}
-    for key, inner in value.items():
-        if isinstance(inner, dict):
-            out |= _flat(inner, f"{above}{key}.")
-        else:
-            out[f"{above}{key}"] = json.dumps(inner) if isinstance(inner, list) else inner
-    return out
-
-
-def _frame(objects: list[dict[str, Any]], where: str) -> pl.DataFrame:
-    names = list(dict.fromkeys(k for o in objects for k in o))
-    columns: dict[str, pl.Series] = {}
-    for name, kept in zip(names, named(names, where), strict=True):
-        values = [o.get(name) for o in objects]
-        kinds = {type(v) for v in values if v is not None}
-        if kinds <= {int, float}:
-            columns[kept] = pl.Series([None if v is None else float(v) for v in values], dtype=pl.Float64)
-            if kinds == {int}:
-                columns[kept] = columns[kept].cast(pl.Int64, strict=False)
-        elif kinds == {bool}:
-            columns[kept] = pl.Series(values, dtype=pl.Boolean)
-        else:
-            columns[kept] = pl.Series([_text(v) for v in values], dtype=pl.String)
-    return pl.DataFrame(columns)
-
-
-def _text(value: Any) -> str | None:
-    if value is None or isinstance(value, str):
-        return (value or "").strip() or None
-    return json.dumps(value)

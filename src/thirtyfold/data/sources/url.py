@@ -15,7 +15,7 @@ from thirtyfold.core.family import Choice, split_choice
 from thirtyfold.core.late import pl
 from thirtyfold.core.step import Context
 from thirtyfold.data.naming import ending_of, endings, source_of
-from thirtyfold.data.reading import Read, Source, columns_of, sha256_of
+from thirtyfold.data.reading import Read, Source, columns_of, kept_at, sha256_of
 
 __all__ = ["Url"]
 
@@ -89,10 +89,9 @@ class Url:
         return None
 
     def _place(self) -> Path:
-        home = Path(os.environ.get("THIRTYFOLD_HOME") or ".thirtyfold")
         name = Path(unquote(urlsplit(self.address).path)).name or "file"
         key = self.sha256 or hashlib.sha256(self.address.encode()).hexdigest()
-        return home / "downloads" / key[:16] / name
+        return kept_at("downloads", key[:16], name)
 
     def _cached(self) -> Path | None:
         place = self._place()
