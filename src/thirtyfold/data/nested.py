@@ -65,8 +65,13 @@ def _aggregates(values: list[Any], name: str) -> dict[str, Any]:
     return {f"{name}.{k}": v for k, v in found.items()}
 
 
-def rows_of(value: Mapping[str, Any], explode: str | None, where: str) -> Iterator[Mapping[str, Any]]:
-    """The object itself; or, to ``explode`` the list at a path, one object for each of its elements beside the rest."""
+def rows_of(
+    value: Mapping[str, Any], explode: str | None, where: str, *, one: bool = False
+) -> Iterator[Mapping[str, Any]]:
+    """The object itself; or, to ``explode`` the list at a path, one object for each of its elements beside the rest.
+
+    With ``one`` what is no list counts as a list of one, for XML does not tell them apart.
+    """
     if explode is None:
         yield value
         return
@@ -76,8 +81,10 @@ def rows_of(value: Mapping[str, Any], explode: str | None, where: str) -> Iterat
         return
     inner, others = value[head], {k: v for k, v in value.items() if k != head}
     if rest and isinstance(inner, dict):
-        for row in rows_of(inner, rest, where):
+        for row in rows_of(inner, rest, where, one=one):
             yield {**others, head: row}
+    elif one and not rest and not isinstance(inner, list):
+        yield value
     elif isinstance(inner, list) and not rest:
         for element in inner or [None]:
             yield {**others, head: element}

@@ -61,8 +61,8 @@ class Xml:
         rows: list[dict[str, Any]] = []
         bad: list[tuple[int, str, str]] = []
         for value in self._values(path, record, bad):
-            rows += (flat(r, self.lists) for r in rows_of(value, self.explode, self.path))
-        if not any(rows):
+            rows += (flat(r, self.lists) for r in rows_of(value, self.explode, self.path, one=True))
+        if not any(v is not None for r in rows for v in r.values()):
             raise DataError(Fault(self.path, f"the element '{record}' holds nothing."))
         return whole(frame_of(rows, self.path), self.path), record, bad
 
