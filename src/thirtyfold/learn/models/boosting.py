@@ -19,6 +19,7 @@ from thirtyfold.core.model import Dial
 from thirtyfold.core.step import Context
 from thirtyfold.learn.balance import weights
 from thirtyfold.learn.boosted import story, to_graph, trimmed
+from thirtyfold.learn.onerow import OneRow
 
 __all__ = ["Boosting"]
 
@@ -93,6 +94,7 @@ class Boosting:
         self.classes = 0
         self.categories: tuple[int, ...] = ()
         self._booster: Any = None
+        self._one: Any = None
         self._text = ""
         self._found = rounds
         self._story: list[Evidence] = []
@@ -157,6 +159,7 @@ class Boosting:
     def _set(self, text: str) -> None:
         self._text = text
         self._booster = lightgbm().Booster(model_str=text)
+        self._one = OneRow(self._booster)
 
     def _parameters(self, train: Encoded, context: Context) -> dict[str, Any]:
         o = self.options
@@ -197,7 +200,11 @@ class Boosting:
         )
 
     def predict(self, matrix: Array) -> Array:
-        raw = np.asarray(self._booster.predict(matrix, num_threads=1 if len(matrix) < 1000 else 0), dtype=np.float64)
+        if len(matrix) == 1:
+            raw = self._one(matrix)
+        else:
+            threads = 1 if len(matrix) < 1000 else 0
+            raw = np.asarray(self._booster.predict(matrix, num_threads=threads), dtype=np.float64)
         if self.classes == 2:
             both = np.empty((len(matrix), 2))
             both[:, 0], both[:, 1] = 1 - raw, raw

@@ -7,6 +7,8 @@ from collections import deque
 from collections.abc import Callable, Mapping
 from concurrent.futures import Future
 
+import numpy as np
+
 from thirtyfold.core.fieldtype import Array
 from thirtyfold.core.traffic import Answered, Failed, Feedback, Traffic
 
@@ -15,6 +17,14 @@ __all__ = ["Recorder"]
 log = logging.getLogger("thirtyfold.server")
 
 _Arrays = Mapping[str, Array]
+
+
+def _together(parts: list[_Arrays]) -> list[_Arrays]:
+    """Columns of many requests as those of one, for each set of names (a swap may change them)."""
+    like: dict[tuple[str, ...], list[_Arrays]] = {}
+    for part in parts:
+        like.setdefault(tuple(part), []).append(part)
+    return [{n: np.concatenate([p[n] for p in same]) for n in names} for names, same in like.items()]
 
 
 class Recorder:
@@ -86,7 +96,7 @@ class Recorder:
             return
         for (_, done), is_known in zip(feedback, found, strict=True):
             done.set_result(is_known)
-        for _, columns in answered:
+        for columns in _together([c for _, c in answered]):
             self.seen(columns)
 
     def _keep(self, answered: list[tuple[Answered, _Arrays]], failed: list[Failed]) -> None:

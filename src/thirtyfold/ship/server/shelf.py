@@ -2,6 +2,7 @@
 
 import logging
 import threading
+from collections import Counter
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from functools import cached_property
@@ -49,8 +50,11 @@ class Served:
 
     def unknown(self, columns: Mapping[str, Array]) -> dict[str, int]:
         """How many values of each column the model has never seen."""
-        counts = {n: sum(v is not None and v not in names for v in columns[n]) for n, names in self.known.items()}
-        return {n: c for n, c in counts.items() if c}
+        found: dict[str, int] = {}
+        for name, known in self.known.items():
+            times = Counter(columns[name].tolist())
+            found[name] = sum(count for value, count in times.items() if value is not None and value not in known)
+        return {n: c for n, c in found.items() if c}
 
 
 class Shelf:
