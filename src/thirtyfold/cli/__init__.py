@@ -72,6 +72,8 @@ def parser() -> argparse.ArgumentParser:
     serve.add_argument("--host", default=None, help="default: 127.0.0.1")
     serve.add_argument("--port", type=int, default=None, help="default: 8000")
 
+    _label(verb("label", "label", "the page to label rows by hand, most useful rows first"))
+
     watch = verb("watch", "watching", "monitor; retrain when a trigger says so; promote only what proved better")
     watch.add_argument("spec")
     watch.add_argument("--every", type=float, default=60.0, metavar="SECONDS", help="how often to look")
@@ -92,6 +94,23 @@ def parser() -> argparse.ArgumentParser:
     steps.add_argument("--json", action="store_true")
     verb("doctor", "looking", "what is installed, what is missing, and the command that brings it")
     return top
+
+
+def _label(label: argparse.ArgumentParser) -> None:
+    label.add_argument("spec", metavar="SPEC|DATA", help="a Spec (.yaml), or data")
+    label.add_argument("--target", help="the column that the labels are for, when data is given (default: label)")
+    label.add_argument("--port", type=int, default=8010, help="default: %(default)s; 0 takes a free one")
+    label.add_argument("--annotator", metavar="NAME", help="who labels (default: the user's name)")
+    label.add_argument("--classes", metavar="A,B,C", help="the labels (default: those in the data)")
+    label.add_argument("--guidelines", metavar="FILE", help="a text that is shown beside the rows")
+    label.add_argument("--no-guess", action="store_true", help="do not show what the model guesses")
+    label.add_argument("--overlap", type=int, metavar="N", help="how many people label each row (default: 1)")
+    label.add_argument("--boxes", metavar="COLUMN", help="draw boxes on the images of this column")
+    label.add_argument("--review", nargs="?", const="", metavar="RUN", help="the labels that a run suspects, again")
+    label.add_argument("--media", metavar="FOLDER", help="below which files are shown (default: that of the data)")
+    label.add_argument("--store", metavar="FILE", help="where labels are kept (default: beside the runs)")
+    label.add_argument("--import", dest="take", metavar="FILE", help="take labels of Label Studio's JSON, or row,label")
+    label.add_argument("--export", dest="give", metavar="FILE", help="write the labels as Label Studio's JSON")
 
 
 def _set(sub: argparse.ArgumentParser) -> None:

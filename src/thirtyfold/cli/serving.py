@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
     from thirtyfold.core.package import Package
 
-__all__ = ["predict", "promote", "rollback", "serve"]
+__all__ = ["free", "predict", "promote", "rollback", "serve"]
 
 
 def predict(told: argparse.Namespace) -> int:
@@ -106,7 +106,7 @@ def serve(told: argparse.Namespace) -> int:
     traffic = Traffic(home.root / "traffic" / f"{model}.sqlite").prepare()
     host, port = told.host or section.host, section.port if told.port is None else told.port
 
-    _free(host, port)
+    free(host, port)
 
     def ready(address: str) -> None:
         print(
@@ -121,7 +121,7 @@ def serve(told: argparse.Namespace) -> int:
     return 0
 
 
-def _free(host: str, port: int) -> None:
+def free(host: str, port: int) -> None:
     """Raise SpecError when the port is taken, before anything is loaded."""
     import socket
 

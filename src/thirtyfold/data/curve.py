@@ -16,7 +16,9 @@ __all__ = ["Curve", "learning_curve"]
 
 SHARES = (0.1, 0.2, 0.35, 0.5, 0.7, 1.0)
 MOST = 4000
-DRAWS = 3
+DRAWS = 5
+FLOOR = 0.5
+"""How much of the least error seen may be thought to be there for good: a few points cannot tell more."""
 
 
 class Curve(NamedTuple):
@@ -111,7 +113,7 @@ def _law(labels: Array, error: Array) -> tuple[float, float, float]:
     least = float(((error - error.mean()) ** 2).sum())
     weight = np.sqrt(labels)  # later points rest on more labels, and are nearer to what is asked
     for power in np.linspace(0.1, 1.0, 19):
-        for floor in np.linspace(0, float(error.min()), 9):
+        for floor in np.linspace(0, FLOOR * float(error.min()), 6):
             x = labels**-power
             scale = float((weight * x * (error - floor)).sum() / (weight * x * x).sum())
             loss = float(((error - floor - scale * x) ** 2).sum())

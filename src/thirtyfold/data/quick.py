@@ -17,6 +17,9 @@ __all__ = ["chances", "crossed", "features", "folds_of", "values"]
 HASHED = 2**18
 """How many columns words are hashed to; those in fewer than two rows are left out again."""
 
+DENSE = 512
+"""Up to so many columns a plain matrix is faster than a sparse one."""
+
 
 def features(table: Table, names: Sequence[str] | None = None) -> Any:
     """A sparse matrix (rows, features) of these columns (the inputs); a column that says nothing gives none."""
@@ -74,10 +77,11 @@ def _words(values: Array) -> list[Any]:
     return [TfidfTransformer(sublinear_tf=True).fit_transform(hashed[:, able])]
 
 
-def chances(x: Any, truth: Array, new: Any, classes: int, strength: float = 1.0) -> Array:
+def chances(x: Any, truth: Array, new: Any, classes: int, strength: float | None = None) -> Array:
     """Probabilities of rows ``new`` by a logistic model of rows ``x``; shape (rows, classes).
 
-    A class that ``truth`` lacks has probability zero; ``strength`` is the model's C.
+    A class that ``truth`` lacks has probability zero. ``strength`` is the model's C: by default 100 where there are
+    more columns than rows, as with words, else one.
     """
     from sklearn.linear_model import LogisticRegression
 
@@ -87,6 +91,9 @@ def chances(x: Any, truth: Array, new: Any, classes: int, strength: float = 1.0)
         shares = np.bincount(truth, minlength=classes) / len(truth)
         return np.tile(shares, (new.shape[0], 1))
     solver = "liblinear" if len(there) == 2 else "lbfgs"
+    if x.shape[1] <= DENSE:
+        x, new = x.toarray(), new.toarray()
+    strength = strength or (100.0 if x.shape[1] > x.shape[0] else 1.0)
     model = LogisticRegression(C=strength, solver=solver, max_iter=200, tol=1e-3, random_state=0)
     out[:, there] = _quiet(model.fit, x, truth).predict_proba(new)
     return out
@@ -121,7 +128,7 @@ def folds_of(truth: Array, classes: int, folds: int, rng: np.random.Generator) -
     return fold
 
 
-def crossed(x: Any, truth: Array, fold: Array, classes: int, strength: float = 1.0) -> Array:
+def crossed(x: Any, truth: Array, fold: Array, classes: int, strength: float | None = None) -> Array:
     """What models that did not see a row say of it: probabilities (rows, classes), or amounts (rows,)."""
     out = np.empty((len(truth), classes) if classes else len(truth))
     for one in np.unique(fold):

@@ -61,7 +61,9 @@ def _sound(rule: _Rule) -> _Rule:
         except SpecError as error:
             raise ValueError(error.faults[0].what) from None
         if not names:
-            raise ValueError(f"'{rule['where']}' looks at no column")
+            raise ValueError(
+                f"'{rule['where']}' looks at no column; one named like a function is written col(\"name\")"
+            )
     return rule
 
 
@@ -229,42 +231,57 @@ _BY: dict[str, Callable[[Any, Table, str], list[str | None]]] = {
 }
 
 
-def combine(said: Said, known: Array | None = None, shares: Array | None = None, rounds: int = 100) -> Combined:
+def combine(said: Said, known: Array | None = None, rounds: int = 200) -> Combined:
     """Probabilities of the classes of each row, and each rule's accuracy, by expectation maximization.
 
     The label model of data programming (Ratner and others, "Data Programming: Creating Large Training Sets, Quickly",
-    2016) with Dawid and Skene's (1979) way to fit it: a rule is right with its own probability when it speaks, wrong
-    classes are as likely as each other, and that it is silent says nothing. ``known`` are true codes where there are
-    any, else -1: they count as certain. ``shares`` are those of the classes; without them every class is as likely,
-    because the rows that rules speak of tell nothing of the others. A rule begins at, and is held to, "right in four of
-    five" with the weight of five rows.
+    2016), fitted as Dawid and Skene (1979) fit annotators: given the class, rules are independent, and each says a
+    class or nothing with its own probabilities. That a rule is silent tells something, which also settles how frequent
+    the classes are. A rule is never worse than chance at the class it names. Begun with votes weighed by how seldom a
+    rule speaks; with fewer than three rules nothing can be estimated, and that is also the end. ``known`` are true
+    codes where there are any, else -1: they count as certain.
     """
     codes, many = said.codes, len(said.classes)
-    prior = np.full(many, 1 / many) if shares is None else np.maximum(shares, 1e-6)
     spoken = codes >= 0
-    accuracy = np.full(codes.shape[1], 0.8)
-    chances = _chances(codes, spoken, accuracy, prior, known)
-    for _ in range(rounds):
-        right = np.where(spoken, np.take_along_axis(chances, np.maximum(codes, 0), axis=1), 0.0).sum(axis=0)
-        new = np.clip((right + 4.0) / (spoken.sum(axis=0) + 5.0), 1 / many, 0.999)
-        chances = _chances(codes, spoken, new, prior, known)
-        moved, accuracy = np.abs(new - accuracy).max(initial=0.0), new
+    seldom = -np.log(np.clip(spoken.mean(axis=0), 1e-3, 0.95))
+    chances = _softmax(np.stack([((codes == k) * seldom).sum(axis=1) for k in range(many)], axis=1))
+    chances = _held(chances, known)
+    for _ in range(rounds if codes.shape[1] > 2 else 0):
+        log = np.tile(np.log(np.maximum(chances.mean(axis=0), 1e-9)), (len(codes), 1))
+        for j in range(codes.shape[1]):
+            log += np.log(_habits(codes[:, j], chances))[:, codes[:, j] + 1].T
+        after = _held(_softmax(log), known)
+        moved, chances = np.abs(after - chances).max(initial=0.0), after
         if moved < 1e-6:
             break
-    return Combined(chances, accuracy)
+    right = np.where(spoken, np.take_along_axis(chances, np.maximum(codes, 0), axis=1), 0.0).sum(axis=0)
+    return Combined(chances, right / np.maximum(spoken.sum(axis=0), 1))
 
 
-def _chances(codes: Array, spoken: Array, accuracy: Array, prior: Array, known: Array | None) -> Array:
-    many = len(prior)
-    log = np.tile(np.log(prior), (len(codes), 1))
-    for j in range(codes.shape[1]):
-        here = np.flatnonzero(spoken[:, j])
-        wrong = np.log((1 - accuracy[j]) / max(1, many - 1) + 1e-9)
-        log[here] += wrong
-        log[here, codes[here, j]] += np.log(accuracy[j]) - wrong
-    log -= log.max(axis=1, keepdims=True)
-    chances = np.exp(log)
-    chances /= chances.sum(axis=1, keepdims=True)
-    if known is not None:
-        chances = np.where(known[:, None] >= 0, known[:, None] == np.arange(many), chances)
-    return np.asarray(chances, dtype=np.float64)
+def _habits(codes: Array, chances: Array) -> Array:
+    """How often a rule is silent or says each class, for each true class: (classes, 1 + classes).
+
+    Smoothed by five rows of its usual habit; where it says a class less often when it is true than when it is not, what
+    it says is taken to tell nothing.
+    """
+    many = chances.shape[1]
+    usual = np.bincount(codes + 1, minlength=many + 1) / len(codes)
+    out = np.stack([np.bincount(codes + 1, chances[:, k], many + 1) for k in range(many)]) + 5 * usual + 1e-9
+    out /= out.sum(axis=1, keepdims=True)
+    for v in range(many):
+        others = np.delete(out[:, v + 1], v).max(initial=0.0)
+        if out[v, v + 1] < others:
+            out[:, v + 1] = (out[v, v + 1] + others) / 2
+    return np.asarray(out / out.sum(axis=1, keepdims=True))
+
+
+def _softmax(log: Array) -> Array:
+    odds = np.exp(log - log.max(axis=1, keepdims=True))
+    return np.asarray(odds / odds.sum(axis=1, keepdims=True))
+
+
+def _held(chances: Array, known: Array | None) -> Array:
+    if known is None:
+        return chances
+    sure = known[:, None] == np.arange(chances.shape[1])
+    return np.where(known[:, None] >= 0, sure, chances).astype(np.float64)

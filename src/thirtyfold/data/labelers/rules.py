@@ -56,16 +56,15 @@ class Rules:
         classes = list(goal.task.classes)
         truth = goal.truth(train) if given else None
         here = answers_of(self.rules, case.raw(train.rows), classes)
-        shares = None if truth is None else np.bincount(truth, minlength=len(classes)) / len(truth)
         rest = answers_of(self.rules, case.raw(np.array(case.unlabeled, dtype=np.int64)), classes) if given else None
         whole = here if rest is None else Said(np.vstack([here.codes, rest.codes]), classes, here.names)
         known = None
         if truth is not None:
             known = np.concatenate([truth, np.full(len(case.unlabeled), -1)])
-        found = combine(whole, known, shares)
+        found = combine(whole, known)
         tables, numbers, said = _told(here, found, truth)
         picture = bars("Estimated accuracy of rules when they speak", here.names, found.accuracy.tolist())
-        suspects = _against(case, here, combine(here, None, shares)) if truth is not None else _empty()
+        suspects = _against(case, here, combine(here)) if truth is not None else _empty()
         more: dict[str, Any] = {"numbers": numbers, "tables": (tables,), "pictures": (picture,)}
         if rest is None:
             said += " There is no label but the rules': validation and test judge against these; label some by hand."
@@ -129,10 +128,10 @@ def _told(said: Said, found: Combined, truth: Array | None) -> tuple[TableView, 
             }
         )
     covered = spoken.any(axis=1)
-    clash = np.array([len(set(r) - {-1}) > 1 for r in said.codes.tolist()], dtype=bool)
+    clash = np.array([len({v for v in r if v >= 0}) > 1 for r in said.codes.tolist()], dtype=bool)
     silent = [str(r["rule"]) for r in rows if not r["rows"]]
     text = (
-        f"{len(said.names)} rules speak of {int(covered.sum()):,} of {len(covered):,} training rows "
+        f"{len(said.names)} rules speak of {int(covered.sum()):,} of {len(said.codes):,} training rows "
         f"({100 * covered.mean():.1f} %) and contradict each other on {int(clash.sum()):,}."
     )
     text += f" Never heard: {', '.join(silent)}." if silent else ""

@@ -12,7 +12,7 @@ from thirtyfold.core.step import Context
 from thirtyfold.core.table import Table
 from thirtyfold.data.answers import SUSPECTS, Case, Reviewed, changed
 from thirtyfold.data.curve import learning_curve
-from thirtyfold.data.quick import chances, crossed, features, folds_of
+from thirtyfold.data.quick import chances, features, folds_of
 
 __all__ = ["SelfTraining"]
 
@@ -22,29 +22,40 @@ RULE = "label: guessed by self-training"
 
 
 class _Bar(NamedTuple):
-    """How sure a guess of each class must be, how many held-out guesses that rests on, the least share of right ones."""
+    """How sure a guess of each class must be, how many held-out guesses that rests on, the least share right."""
 
     above: Array
     held: Array
     right: Array
 
 
+class _Guessed(NamedTuple):
+    """Codes of the rows without a label (-1: not sure enough), how sure, the bar, and the recall with and without."""
+
+    code: Array
+    sure: Array
+    bar: _Bar
+    with_them: float
+    without: float
+
+
 class SelfTraining:
     """Rows without a label get a model's guess as one, where the guess is sure enough; the test never sees these.
 
-    How sure is enough is measured: on labeled rows that the model had not seen, guesses above the bar of their class
-    are right with at least the share ``precision`` (by the lower end of a 95 % interval of Wilson). Guesses are kept
-    only if a model that learned with them is at least as good on held-out labeled rows. Tells also what more labels
-    would buy.
+    How sure is enough is measured in every round: on labeled rows that the model had not seen, guesses above the bar of
+    their class are right with at least the share ``precision`` (by the lower end of a 95 % interval of Wilson).
+    Guesses are kept only if a model that learned with them is at least as good on held-out labeled rows, or ``always``.
+    At most ``rows`` are guessed. Tells also what more labels would buy.
     """
 
     def __init__(
         self,
         precision: Annotated[float, Field(gt=0.5, lt=1)] = 0.95,
         rounds: Annotated[int, Field(ge=1, le=10)] = 3,
+        rows: Annotated[int, Field(ge=1)] = 20_000,
         always: bool = False,  # noqa: FBT001, FBT002 - an option of the Spec
     ) -> None:
-        self.precision, self.rounds, self.always = precision, rounds, always
+        self.precision, self.rounds, self.rows, self.always = precision, rounds, rows, always
 
     def review(self, case: Case, context: Context) -> Reviewed:
         """Training rows and those that a sure guess labels; a guess counts as much as guesses like it were right."""
@@ -61,68 +72,77 @@ class SelfTraining:
         if len(train) < 2 * FEWEST or len(np.unique(truth)) < 2:
             return Reviewed(train, suspects, f"There are too few labels to learn to guess by. {tail}", **curve)
         context.progress("guessing labels")
+        rng = np.random.default_rng(context.seed)
         rest = case.rest
+        if len(rest) > self.rows:
+            rest = rest.take(np.sort(rng.choice(len(rest), self.rows, replace=False)))
         both = features(Table(pl.concat([train.frame, rest.frame.select(train.frame.columns)]), train.columns))
-        x, new = both[: len(train)], both[len(train) :]
-        fold = folds_of(truth, classes, FOLDS, np.random.default_rng(context.seed))
-        bar = _bar(crossed(x, truth, fold, classes), truth, self.precision)
-        with_them, without = self._tried(x, truth, new, fold, classes, bar)
-        guess, sure = self._guess(x, truth, new, classes, bar)
-        took = guess >= 0
-        shown = f"accuracy on held-out labeled rows {without:.3f} without and {with_them:.3f} with guesses"
+        fold = folds_of(truth, classes, FOLDS, rng)
+        found = self._guess(both[: len(train)], truth, both[len(train) :], fold, classes)
+        took = found.code >= 0
+        shown = (
+            f"mean recall on held-out labeled rows {found.without:.3f} without and {found.with_them:.3f} with guesses"
+        )
         numbers = {
             **curve.pop("numbers", {}),
-            "unlabeled": len(rest),
+            "unlabeled": len(case.unlabeled),
             "guessed": int(took.sum()),
-            "bars": [None if not np.isfinite(a) else round(float(a), 4) for a in bar.above],
-            "least_right": np.round(bar.right, 4).tolist(),
-            "held_out": {"without": without, "with": with_them},
+            "bars": [None if not np.isfinite(a) else round(float(a), 4) for a in found.bar.above],
+            "least_right": np.round(found.bar.right, 4).tolist(),
+            "held_out": {"without": found.without, "with": found.with_them},
         }
+        many = f"{int(took.sum()):,} of {len(case.unlabeled):,} rows without a label"
         if not took.any():
             said = f"No guess on {len(rest):,} rows without a label is sure enough to be right in {self.precision:.0%}."
             return Reviewed(train, suspects, f"{said} {tail}", None, None, numbers, **curve)
-        if with_them < without and not self.always:
-            said = f"{int(took.sum()):,} of {len(rest):,} rows without a label could be guessed, but it would not help:"
-            said = f"{said} {shown}."
+        if found.with_them < found.without and not self.always:
+            said = f"{many} could be guessed, but it would not help: {shown}; none is learned from."
             return Reviewed(train, suspects, f"{said} {tail}", None, None, numbers, **curve)
-        names = [goal.task.classes[k] for k in guess[took].tolist()]
+        names = [goal.task.classes[k] for k in found.code[took].tolist()]
         target = str(train.target)
         added = rest.where(took).with_column(pl.Series(target, names, dtype=pl.String), train.columns[target])
         frame = pl.concat([train.frame, added.frame.select(train.frame.columns)])
-        weight = np.concatenate([np.ones(len(train)), bar.right[guess[took]]])
-        changes = changed(added.rows, [None] * len(added), names, RULE, sure[took])
-        said = f"{int(took.sum()):,} of {len(rest):,} rows without a label were guessed surely enough; {shown}."
+        weight = np.concatenate([np.ones(len(train)), found.bar.right[found.code[took]]])
+        changes = changed(added.rows, [None] * len(added), names, RULE, found.sure[took])
+        said = f"{many} were guessed surely enough to be right in {self.precision:.0%}; {shown}."
         return Reviewed(Table(frame, train.columns), suspects, f"{said} {tail}", weight, changes, numbers, **curve)
 
-    def _guess(self, x: Any, truth: Array, new: Any, classes: int, bar: _Bar) -> tuple[Array, Array]:
-        """Codes of the rows ``new`` (-1: no guess is sure enough) and how sure; each round learns from the last one's."""
+    def _guess(self, x: Any, truth: Array, new: Any, fold: Array, classes: int) -> _Guessed:
+        """Guess, measure, learn from the guesses, guess again.
+
+        A model for every fold goes its own way beside the one of all rows, so that in each round the bar is set by rows
+        that neither the model nor the guesses it learned from had seen.
+        """
         from scipy import sparse
 
-        code, sure = np.full(new.shape[0], -1, dtype=np.int64), np.zeros(new.shape[0])
-        for _ in range(self.rounds):
-            took = code >= 0
-            said = chances(sparse.vstack([x, new[took]]), np.concatenate([truth, code[took]]), new, classes)
-            likeliest = said.argmax(axis=1)
-            found = said.max(axis=1)
-            after = np.where(found >= bar.above[likeliest], likeliest, -1)
-            if (after == code).all():
+        labeled, every = x.shape[0], range(FOLDS + 1)  # the last is the model of all rows
+        code = [np.full(new.shape[0], -1, dtype=np.int64) for _ in every]
+        sure = [np.zeros(new.shape[0]) for _ in every]
+        first = 0.0
+        for at in range(self.rounds + 1):
+            held, said = np.zeros((labeled, classes)), []
+            for one in every:
+                seen, took = fold != one, code[one] >= 0
+                rows = sparse.vstack([x[seen], new[took]]), np.concatenate([truth[seen], code[one][took]])
+                answers = chances(*rows, sparse.vstack([x[~seen], new]), classes)
+                held[~seen] = answers[: int((~seen).sum())]
+                said.append(answers[int((~seen).sum()) :])
+            recall = _recall(held.argmax(axis=1), truth)
+            first = first if at else recall
+            if at == self.rounds:
                 break
-            code, sure = after, found
-        return code, sure
+            bar = _bar(held, truth, self.precision)
+            before = code[-1]
+            code = [np.where(s.max(axis=1) >= bar.above[s.argmax(axis=1)], s.argmax(axis=1), -1) for s in said]
+            sure = [s.max(axis=1) for s in said]
+            if at and (code[-1] == before).all():
+                break
+        return _Guessed(code[-1], sure[-1], bar, recall, first)
 
-    def _tried(self, x: Any, truth: Array, new: Any, fold: Array, classes: int, bar: _Bar) -> tuple[float, float]:
-        """Accuracy on labeled rows that were held out, with guesses learned from and without."""
-        from scipy import sparse
 
-        hits = np.zeros(2)
-        for one in range(FOLDS):
-            seen = fold != one
-            code, _ = self._guess(x[seen], truth[seen], new, classes, bar)
-            took = code >= 0
-            more = sparse.vstack([x[seen], new[took]]), np.concatenate([truth[seen], code[took]])
-            for i, (rows, answers) in enumerate((more, (x[seen], truth[seen]))):
-                hits[i] += (chances(rows, answers, x[~seen], classes).argmax(axis=1) == truth[~seen]).sum()
-        return float(hits[0] / len(truth)), float(hits[1] / len(truth))
+def _recall(guess: Array, truth: Array) -> float:
+    """The mean over classes of the share that is found: a rare class counts as much as a frequent one."""
+    return float(np.mean([(guess[truth == c] == c).mean() for c in np.unique(truth)]))
 
 
 def _bar(guess: Array, truth: Array, precision: float) -> _Bar:
