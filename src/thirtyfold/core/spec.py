@@ -195,6 +195,8 @@ class Spec(Section):
             raise SpecError(Fault(str(path), "must be 'key: value' lines, such as 'target: income'."))
         if "collect" in raw:
             raw["collect"] = _beside(raw["collect"], path.parent)
+        if isinstance(raw.get("label"), dict):
+            raw["label"] = _beside(raw["label"], path.parent)
         raw.setdefault("name", re.sub(r"[^A-Za-z0-9_.-]+", "-", path.stem).strip("-._") or "model")
         return cls.of(raw, **override)
 
@@ -270,8 +272,11 @@ def _beside(value: Any, folder: Path) -> Any:
         return {k: _beside(v, folder) for k, v in value.items()}
     if isinstance(value, list):
         return [_beside(v, folder) for v in value]
-    if isinstance(value, str) and 0 < len(value) < 4096 and "\n" not in value and (folder / value).is_file():
-        return str(folder / value)
+    if isinstance(value, str) and 0 < len(value) < 4096 and "\n" not in value:
+        file, name = value.split(".py:", 1) if ".py:" in value else (value, "")  # the user's own code: file.py:name
+        file += ".py" if name else ""
+        if (folder / file).is_file():
+            return f"{folder / file}:{name}" if name else str(folder / file)
     return value
 
 
