@@ -32,9 +32,23 @@ def faults_of(spec: Spec, given: list[str] | None = None) -> list[Fault]:
     return [*faults, *_columns(spec, columns)]
 
 
+def _asked_of_labels(spec: Spec) -> list[tuple[str, str]]:
+    """The target, unless the labeler makes it, and the columns that the labeler reads; raises SpecError."""
+    if split_choice(spec.label, "label")[0] == "given":
+        return [("target", spec.target)]
+    from thirtyfold.data.answers import asked_of  # here, because it imports NumPy and Polars
+
+    return asked_of(spec.label, spec.target)
+
+
 def _columns(spec: Spec, columns: list[str]) -> list[Fault]:
     roles = spec.roles
-    used: list[tuple[str, str]] = [("target", spec.target)]
+    faults: list[Fault] = []
+    used: list[tuple[str, str]] = []
+    try:
+        used += _asked_of_labels(spec)
+    except ThirtyfoldError as error:
+        faults += error.faults
     used += [(f"fields.{name}", name) for name in spec.fields]
     used += [("roles.id", name) for name in roles.id] + [("roles.ignore", name) for name in roles.ignore]
     used += [(f"roles.{r}", n) for r in ("group", "time", "weight", "part") if (n := getattr(roles, r)) is not None]
@@ -50,7 +64,7 @@ def _columns(spec: Spec, columns: list[str]) -> list[Fault]:
         by = options.get("by") if isinstance(options, dict) else None
         used += [(f"safety.{at}.{word}.by", n) for n in ([by] if isinstance(by, str) else by or [])]
     shown = ", ".join(columns[:40]) + (" ..." if len(columns) > 40 else "")
-    return [
+    return faults + [
         Fault(where, f"the data has no column '{name}'.", shown, nearest(name, columns))
         for where, name in used
         if name not in columns

@@ -26,6 +26,7 @@ __all__ = [
     "Labeler",
     "Prepared",
     "Reviewed",
+    "asked_of",
     "changed",
     "gives_target",
     "outside_of",
@@ -107,7 +108,8 @@ class Labeler(Protocol):
     """The contract; ``thirtyfold.testing.check_labeler`` runs a member through it.
 
     A labeler that makes the target itself also has ``prepare(collected, target, context) -> Prepared``: it is called
-    before cleaning. One that reads files has ``outside() -> list[str]``: what decides its answers besides the Spec.
+    before cleaning. One that reads files has ``outside() -> list[str]``: what decides its answers besides the Spec. One
+    that reads columns has ``asks() -> list[tuple[str, str]]``: where in the Spec a column is named, and which.
     """
 
     def review(self, case: Case, context: Context) -> Reviewed:
@@ -124,6 +126,16 @@ def _find(choice: Choice) -> Any:
 def gives_target(choice: Choice) -> bool:
     """Whether this labeler makes the target, so that the data need not have it."""
     return hasattr(_find(choice), "prepare")
+
+
+def asked_of(choice: Choice, target: str) -> list[tuple[str, str]]:
+    """Where in the Spec a column is named, and which, that the data must have; the target, unless it is made.
+
+    Raises SpecError for options that cannot be.
+    """
+    labeler: Any = Family[Labeler]("data.labelers").build(choice, "label")
+    used = [] if gives_target(choice) else [("target", target)]
+    return used + (list(labeler.asks()) if hasattr(labeler, "asks") else [])
 
 
 def outside_of(choice: Choice) -> list[str]:

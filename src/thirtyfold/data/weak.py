@@ -17,7 +17,7 @@ from thirtyfold.core.family import Family, nearest
 from thirtyfold.core.fieldtype import Array, Sample
 from thirtyfold.core.table import Column, Table, to_array
 
-__all__ = ["Combined", "Rule", "Said", "answers_of", "combine", "name_of"]
+__all__ = ["Combined", "Rule", "Said", "answers_of", "columns_of", "combine", "name_of"]
 
 KINDS = ("keyword", "regex", "where", "function", "package")
 CALENDAR = ("year", "month", "day", "weekday", "hour", "minute", "yearday")
@@ -95,6 +95,15 @@ def name_of(rule: Any) -> str:
     said = ", ".join(value) if isinstance(value, list) else str(value)
     said = said if len(said) <= 40 else said[:37] + "..."
     return f"{kind} {said}" + (f": {rule['label']}" if "label" in rule else "")
+
+
+def columns_of(rules: list[Any]) -> list[tuple[str, str]]:
+    """Where in the Spec a rule names a column, and which."""
+    out = []
+    for at, rule in enumerate(rules):
+        out += [(f"label.rules.{at}.column", str(rule["column"]))] if "column" in rule else []
+        out += [(f"label.rules.{at}.where", n) for n in Expression(rule["where"]).names] if "where" in rule else []
+    return out
 
 
 def answers_of(rules: list[Any], table: Table, classes: list[str] | None = None) -> Said:

@@ -66,7 +66,7 @@ class Classification:
 
     def fit(self, target: pl.Series) -> Self:
         """The classes in alphabetical order, numbers by size; with two, the rarer one second (the positive one)."""
-        counts = target.drop_nulls().value_counts()
+        counts = target.alias("value").drop_nulls().value_counts()
         found = sorted(counts.iter_rows(), key=lambda pair: _order(pair[0]))
         if len(found) < 2:
             raise DataError(Fault(target.name, f"has {len(found)} class(es); two are needed to learn from."))

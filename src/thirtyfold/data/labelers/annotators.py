@@ -71,6 +71,10 @@ class Annotators:
         long = [n for n in self.long[1:] if n]
         return list(self.columns or (self.counts or {}).values() or long)
 
+    def asks(self) -> list[tuple[str, str]]:
+        """The columns with answers."""
+        return [("label.annotators", n) for n in [*self.used, *(n for n in self.long[:1] if n)]]
+
     def prepare(self, collected: Table, target: str, context: Context) -> Prepared:
         """One row an item, with the target and how much it counts; a row that nobody answered has no label."""
         self._check(collected, target)
@@ -123,10 +127,9 @@ class Annotators:
 
     def _check(self, collected: Table, target: str) -> None:
         names = list(collected.columns)
-        asked = [*self.used, *(n for n in self.long[:1] if n)]
         faults = [
-            Fault("label.annotators", f"there is no column '{n}'.", ", ".join(names), nearest(n, names))
-            for n in asked
+            Fault(where, f"there is no column '{n}'.", ", ".join(names), nearest(n, names))
+            for where, n in self.asks()
             if n not in names
         ]
         if target in names:

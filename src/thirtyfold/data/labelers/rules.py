@@ -13,7 +13,7 @@ from thirtyfold.core.fieldtype import Array
 from thirtyfold.core.step import Context
 from thirtyfold.core.table import Column, Table
 from thirtyfold.data.answers import SUSPECTS, Case, Prepared, Reviewed, changed, sureness
-from thirtyfold.data.weak import Combined, Rule, Said, answers_of, combine
+from thirtyfold.data.weak import Combined, Rule, Said, answers_of, columns_of, combine
 
 __all__ = ["Rules"]
 
@@ -35,6 +35,10 @@ class Rules:
     ) -> None:
         self.rules: list[Any] = list(rules)
         self.least = least
+
+    def asks(self) -> list[tuple[str, str]]:
+        """The columns in which rules look."""
+        return columns_of(self.rules)
 
     def prepare(self, collected: Table, target: str, context: Context) -> Prepared:
         """The target by the rules, where the data has no label at all; else the table as it came."""
