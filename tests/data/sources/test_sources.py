@@ -59,6 +59,7 @@ def made(tmp_path):
         "xml": ({"path": _text(tmp_path / "t.xml", _xml())}, 3),
         "parts": ({"path": _parts(tmp_path / "parts")}, 3),
         "stdin": ({}, 3),
+        "logs": ({"path": _text(tmp_path / "t.log", "2024-01-01 10:00:00 INFO a: up\n" * 3)}, 3),
         "stack": ({"sources": [csv, {"csv": {"path": csv}}]}, 6),
         "url": ({"address": "https://example.org/t.csv", "sha256": _mirrored(files["csv"], tmp_path)}, 3),
         "sklearn": ({"name": "iris"}, 150),
@@ -115,8 +116,9 @@ def test_every_member_keeps_the_contract(word, made, tmp_path, monkeypatch):
         monkeypatch.setattr("sys.stdin", _Piped(tmp_path / "t.csv"))
     options, rows = made[word]
     iris = [*(f"{p} {s} (cm)" for p in ("sepal", "petal") for s in ("length", "width")), "target"]
-    frame = check_source(SOURCES.find(word)(**options), rows, iris if word == "sklearn" else ["city", "n", "x"])
-    if word not in ("sklearn", "stack"):
+    own = {"sklearn": iris, "logs": ["time", "level", "component", "message", "template", "event", "parameters"]}
+    frame = check_source(SOURCES.find(word)(**options), rows, own.get(word, ["city", "n", "x"]))
+    if word not in (*own, "stack"):
         assert frame["city"].to_list() == ["Paris", "Rome", None]
         assert [None if v is None else float(v) for v in frame["x"].to_list()] == [0.5, None, 2.5]
 
