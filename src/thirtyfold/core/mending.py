@@ -7,7 +7,9 @@ from __future__ import annotations
 
 import math
 import re
+import unicodedata
 from collections.abc import Iterable, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field
 from functools import cached_property
 from html import unescape
@@ -18,11 +20,35 @@ from thirtyfold.core.late import pl
 if TYPE_CHECKING:
     from thirtyfold.core.table import Column
 
-__all__ = ["Mending", "Rule", "key_of", "letters_of", "likely", "mend_frame", "mend_rows", "needed", "similar", "weigh"]
+__all__ = [
+    "Mending",
+    "Rule",
+    "amount_of",
+    "has_markup",
+    "key_of",
+    "letters_of",
+    "likely",
+    "mend_frame",
+    "mend_rows",
+    "needed",
+    "similar",
+    "tidy",
+    "weigh",
+]
 
 SURE = 1.5
 """Log odds from which a similar value is taken: two of two others (5 to 1), or four of five."""
-_TAG = re.compile(r"<!--.*?-->|</?[A-Za-z][^<>]{0,500}>", re.S)
+_TAG = re.compile(
+    r"<!--.*?-->|</?(?:p|br|b|i|u|a|em|strong|div|span|ul|ol|li|td|tr|th|table|html|head|body|font|img|sub|sup|h[1-6]"
+    r"|pre|code|hr|center|blockquote)(?:\s[^<>]{0,500})?/?>",
+    re.S | re.I,
+)
+_ENTITY = re.compile(r"&(?:amp|lt|gt|quot|nbsp|apos|#\d{2,5}|#x[0-9a-f]{2,5});", re.I)
+_TWICE = re.compile("[\u00c2-\u00f4][\u0080-\u00bf\u0152-\u0178\u02c6\u02dc\u2013-\u2122]")
+_QUOTES = {n: bytes([n]).decode("cp1252") for n in range(0x80, 0xA0) if n not in (0x81, 0x8D, 0x8F, 0x90, 0x9D)}
+"""What stands at the places of control characters in texts that were Windows-1252."""
+_UNSEEN = "\u00ad\u200b\u2060\ufeff"
+"""Soft hyphen, zero width space, word joiner, byte order mark; joiners that shape letters and emoji stay."""
 _AMOUNT = re.compile(r"\s*([+-]?(?:\d+(?:[.,]\d+)?|[.,]\d+))\s*([^\W\d_]+|[\"'°]\s?[CFK]?)\.?\s*")
 
 
@@ -38,15 +64,18 @@ class Rule:
 class Mending:
     """What is put right in one column, in this order.
 
-    ``markup``: tags are taken out and entities read. ``units``: factor and offset by which a written unit comes to the
-    one unit of the column (``{"lb": (0.4536, 0)}``). ``values``: a written value that always means another. ``rules``:
-    what the other values of the row give, for a value that is not in ``known``, the words of the column.
+    ``characters``: one form of each letter, none that cannot be seen (see ``tidy``); ``markup``: tags are taken out and
+    entities read. ``units``: factor and offset by which a written unit comes to ``unit`` (``{"lb": (0.4536, 0)}``).
+    ``values``: a written value that always means another. ``rules``: what the other values of the row give, for a value
+    that is not in ``known``, the words of the column.
     """
 
     values: dict[str, str] = field(default_factory=dict)
     rules: tuple[Rule, ...] = ()
     known: tuple[str, ...] = ()
     units: dict[str, tuple[float, float]] = field(default_factory=dict)
+    unit: str = ""
+    characters: bool = False
     markup: bool = False
 
     @cached_property
@@ -59,11 +88,12 @@ class Mending:
 
     def alone(self, text: str) -> str:
         """The value put right from itself."""
-        if self.markup and ("<" in text or "&" in text):
-            text = " ".join(unescape(_TAG.sub(" ", text)).split())
-        if self.units and (found := _AMOUNT.fullmatch(text)) and found[2].casefold() in self.units:
-            factor, offset = self.units[found[2].casefold()]
-            text = f"{float(found[1].replace(',', '.')) * factor + offset:.10g}"
+        text = self.values.get(text, text)
+        if self.characters or self.markup:
+            text = tidy(text, markup=self.markup)
+        if self.units and (amount := amount_of(text)) and amount[1] in self.units:
+            factor, offset = self.units[amount[1]]
+            text = f"{amount[0] * factor + offset:.10g}"
         return self.values.get(text, text)
 
     def mend(self, value: str, row: Mapping[str, str | None]) -> str:
@@ -77,6 +107,31 @@ class Mending:
                 said.append(rule.table[key])
         best = weigh(said)
         return best[0] if best and likely(value, best[0], best[1], len(said), self.letters) else value
+
+
+def tidy(text: str, *, markup: bool = False) -> str:
+    """Text in Unicode's composed form, decoded once more where that was forgotten, without what cannot be seen."""
+    if markup and has_markup(text):
+        plain = _TAG.sub(" ", text)
+        text = _ENTITY.sub(lambda m: unescape(m[0]), text if plain == text else " ".join(plain.split()))
+    if text.isascii() and text.isprintable():
+        return text
+    if _TWICE.search(text):
+        with suppress(UnicodeEncodeError, UnicodeDecodeError):  # it only looked so
+            text = text.encode("cp1252").decode("utf-8")
+    text = unicodedata.normalize("NFC", text.translate(_QUOTES))
+    return "".join(c for c in text if c in "\n\t" or not (unicodedata.category(c) == "Cc" or c in _UNSEEN)).strip()
+
+
+def has_markup(text: str) -> bool:
+    """Whether a text has an HTML tag or entity of the common ones; '<someone@example.org>' is none."""
+    return bool(_TAG.search(text) or _ENTITY.search(text))
+
+
+def amount_of(text: str) -> tuple[float, str] | None:
+    """The number and the unit of an amount such as '154 lb', the unit in small letters."""
+    found = _AMOUNT.fullmatch(text)
+    return (float(found[1].replace(",", ".")), found[2].casefold()) if found else None
 
 
 def key_of(values: Sequence[str | None]) -> str | None:

@@ -53,10 +53,22 @@ class CleanSection(Section):
     repair: Literal["safe", "all", "propose", "off"] = "safe"
     """What is mended by the rest of the table: slips that the row's other values and the column's own words show
     (``safe``), also odd forms with one value near (``all``), none (proposed in the ledger), or no search."""
+    characters: Literal["tidy", "off"] = "tidy"
+    """Control and invisible characters, forgotten decoding, markup: taken out of text, or left."""
+    units: Literal["one", "off"] = "one"
+    """Amounts with units ("70 kg", "154 lb"): numbers in the unit most rows have, or left as they are written."""
+    errors: Literal["tell", "off"] = "tell"
+    """Values that look wrong (far from all others, figures in names, swapped columns): told, or no search."""
+    near: Literal["group", "keep"] = "group"
+    """``group``: rows and texts that are nearly copies are kept on one side of every split."""
     same: dict[str, dict[str, list[str]]] = {}
     """Taught: ``{column: {kept spelling: [other spellings]}}``."""
     different: dict[str, list[list[str]]] = {}
     """Taught: ``{column: [[spelling, spelling that is not the same thing]]}``."""
+    undo: list[str | dict[str, Any]] = []
+    """Reviewed: changes that are not made: a rule of the ledger, or ``{rule, column, before, row}`` (any of them)."""
+    accept: list[str | dict[str, Any]] = []
+    """Reviewed: proposed changes that are made, named in the same way."""
     keep: list[str] = []
     """Columns that are not to be set aside as constant, as an id, or as giving the answer away."""
 

@@ -20,6 +20,7 @@ from thirtyfold.core.table import ROW, Column, Role, Table
 from thirtyfold.data.answers import UNANSWERED, outside_of, prepared
 from thirtyfold.data.draft import Change, Cleaner, Draft, Proposal, Stretch
 from thirtyfold.data.ledger import evidence_of, expand, rows_aside
+from thirtyfold.data.review import Review
 
 __all__ = ["Clean", "Cleaned", "recognize", "sample_of"]
 
@@ -81,7 +82,9 @@ class Clean:
             table, copies = table.take(kept), copies[kept]
         labels = made.with_columns(pl.lit(self.target).alias("column")).select(ledger.columns)
         ledger = pl.concat([ledger, rows_aside([*without, *dropped], self.target), expand(raw, whole), labels])
-        evidence = evidence_of(raw, table, ledger, changes, [*asked.notes], without)
+        table, ledger = asked.review.rows(table, ledger)
+        notes = [*asked.review.unused(ledger), *asked.notes]
+        evidence = evidence_of(raw, table, ledger, changes, notes, without)
         return Cleaned(table, ledger.sort("row", "column", maintain_order=True), copies, evidence)
 
     def _check(self, collected: Table) -> None:
@@ -245,6 +248,7 @@ class _Asked:
         self.notes: list[str] = []
         self.aside: dict[int, str] = {}
         self.copies: np.ndarray[Any, np.dtype[np.int64]] | None = None
+        self.review = Review(options["undo"], options["accept"])
         self._made: list[Cleaner] = []
         for word in CLEANERS.words():
             names = inspect.signature(CLEANERS.find(word)).parameters
@@ -255,12 +259,12 @@ class _Asked:
         changes: list[Change] = []
         for cleaner in self._made:
             if cleaner.stretch == stretch:
-                said: Proposal = cleaner.propose(draft)
-                draft = replace(draft, table=draft.table.describe(*said.columns))
+                said: Proposal = self.review.decide(draft.table, cleaner.propose(draft), stretch)
+                self.copies = self.copies if said.copies is None else said.copies
+                draft = replace(draft, table=draft.table.describe(*said.columns), copies=self.copies)
                 changes += said.changes
                 self.notes += said.notes
                 self.aside |= said.aside
-                self.copies = self.copies if said.copies is None else said.copies
         return draft.table, changes
 
 

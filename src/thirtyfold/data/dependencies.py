@@ -17,6 +17,8 @@ Array = np.ndarray[Any, np.dtype[Any]]
 
 SAMPLE = 4000
 """Rows that a first look is taken at."""
+PAIRED = 40
+"""Of more columns than this only single ones are tried on the left."""
 COLUMNS = 80
 """More columns than this (the ones of fewest values first) are not looked at."""
 
@@ -88,40 +90,45 @@ def discover(columns: dict[str, Coded], *, agreement: float = 0.93, strength: fl
     able = [c for c in able if 2 * len(c.values) <= c.known or len(c.values) < c.known - 20][:COLUMNS]
     left = [c for c in able if 3 * len(c.values) <= c.known]
     found: list[Dependency] = []
-    singles: dict[str, list[tuple[float, str]]] = {}
+    singles: dict[str, list[tuple[str, float]]] = {}
     for giver in left:
         rows = _look(giver.codes)
         for column in able:
             if column.name == giver.name or not _able(giver, column, agreement):
                 continue
             rough = measure(giver.codes[rows], column, rows)
-            singles.setdefault(column.name, []).append((rough[1], giver.name))
+            singles.setdefault(column.name, []).append((giver.name, rough[1]))
             if rough[0] >= agreement - 0.05 and rough[1] >= strength - 0.15:
                 measured = measure(giver.codes, column)
                 if measured[0] >= agreement and measured[1] >= strength and measured[2] >= 0.2:
                     found.append(Dependency((giver.name,), column.name, *measured))
     given = {d.column for d in found}
-    for name in sorted(singles):
-        if name not in given:
-            found += _pairs(columns, columns[name], singles[name], agreement, strength)
+    for column in able if len(able) <= PAIRED else ():
+        if column.name not in given and _able(None, column, agreement):
+            known = dict(singles.get(column.name, []))
+            for giver in left:
+                if giver.name not in (column.name, *known):
+                    rows = _look(giver.codes)
+                    known[giver.name] = measure(giver.codes[rows], column, rows, strict=False)[1]
+            found += _pairs(columns, column, known, agreement, strength)
     return found
 
 
-def _able(giver: Coded, column: Coded, agreement: float) -> bool:
+def _able(giver: Coded | None, column: Coded, agreement: float) -> bool:
     """Whether as many values as the giver has can be right so often, and enough rows do not say the usual thing."""
     often = column.counts[column.counts >= 3]
     if len(often) < 2:
         return False
     order = np.sort(often)[::-1]
-    most = order[: len(giver.values)].sum() / order.sum()
+    most = 1.0 if giver is None else order[: len(giver.values)].sum() / order.sum()
     return bool(most >= agreement and order.sum() - order[0] >= max(10, 0.02 * order.sum()))
 
 
 def _pairs(
-    columns: dict[str, Coded], column: Coded, singles: list[tuple[float, str]], agreement: float, strength: float
+    columns: dict[str, Coded], column: Coded, singles: dict[str, float], agreement: float, strength: float
 ) -> Iterator[Dependency]:
     """Two columns that decide a third together, tried among the four that say most of it alone."""
-    best = [columns[n] for s, n in sorted(singles, key=lambda p: (-p[0], p[1]))[:4] if s > 0.05]
+    best = [columns[n] for n, s in sorted(singles.items(), key=lambda p: (-p[1], p[0]))[:4] if s > 0.05]
     for i, one in enumerate(best):
         for two in best[i + 1 :]:
             both = joined((one, two))
@@ -145,8 +152,13 @@ def _look(codes: Array) -> Array:
     return np.arange(0, len(codes), step)
 
 
-def measure(given: Array, column: Coded, rows: Array | None = None) -> tuple[float, float, float]:
-    """Agreement, strength beyond chance, and the share of rows in groups of three or more."""
+def measure(
+    given: Array, column: Coded, rows: Array | None = None, *, strict: bool = True
+) -> tuple[float, float, float]:
+    """Agreement, strength beyond chance, and the share of rows in groups of three or more.
+
+    ``strict`` counts only values that are most of their group without the row itself; else the most frequent one counts.
+    """
     codes = column.codes if rows is None else column.codes[rows]
     often = np.append(column.counts >= 3, False)
     known = (given >= 0) & (codes >= 0) & often[codes]
@@ -161,7 +173,8 @@ def measure(given: Array, column: Coded, rows: Array | None = None) -> tuple[flo
     votes_of = size[able].sum()
     if votes_of < 20 or len(size) < 2:
         return 0.0, 0.0, 0.0
-    agreed = most[able & (2 * (most - 1) > size - 1)].sum() / votes_of
+    right = able & (2 * (most - 1) > size - 1) if strict else able
+    agreed = most[right].sum() / votes_of
     chance = np.bincount(a).max() / len(a)
     beyond = (agreed - chance) / (1 - chance) if chance < 1 else 0.0
     return float(agreed), float(beyond), float(size[size >= 3].sum() / max(1, len(codes)))

@@ -34,12 +34,13 @@ class Change:
 @dataclass(frozen=True)
 class Draft:
     """What a cleaner sees: ``table`` (raw values in the stretch ``raw``, typed ones later), ``raw`` as it came, and
-    per column the values that could not be read, with why.
+    per column the values that could not be read, with why; ``copies`` as the cleaners before numbered them.
     """
 
     table: Table
     raw: pl.DataFrame
     unreadable: Mapping[str, Mapping[str, str]] = field(default_factory=dict)
+    copies: np.ndarray[Any, np.dtype[np.int64]] | None = None
 
 
 @dataclass(frozen=True)

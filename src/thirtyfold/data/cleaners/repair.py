@@ -53,9 +53,10 @@ class Repair:
         names = sorted({d.column for d in rules})
         mendings = {n: m for n in names if (m := work.learned(n))}
         applied = self.repair in ("safe", "all")
-        described = tuple(replace(table.columns[n], mending=m) for n, m in mendings.items()) if applied else ()
-        after = mend_frame(table.describe(*described).columns.values(), table.frame) if applied else table.frame
-        changes = [c for n in names for c in _changes(work, n, table, after)]
+        described = tuple(_mended(table.columns[n], m) for n, m in mendings.items()) if applied else ()
+        before = mend_frame(table.columns.values(), table.frame)
+        after = mend_frame(table.describe(*described).columns.values(), table.frame) if applied else before
+        changes = [c for n in names for c in _changes(work, n, table, (before[n], after[n]))]
         return Proposal(described, tuple(changes), notes=(_said(rules),))
 
 
@@ -240,12 +241,18 @@ def _sure(odds: float) -> float:
     return round(float(1 / (1 + np.exp(-odds))), 2)
 
 
-def _changes(work: _Work, name: str, table: Table, after: pl.DataFrame) -> list[Change]:
+def _mended(column: Column, mending: Mending) -> Column:
+    """The column with what was learned here beside what other cleaners learned."""
+    known = column.mending or Mending()
+    values = {**known.values, **mending.values}
+    return replace(column, mending=replace(known, values=values, rules=mending.rules, known=mending.known))
+
+
+def _changes(work: _Work, name: str, table: Table, sides: tuple[pl.Series, pl.Series]) -> list[Change]:
     """Cells that are mended, cells that could be, and breaks of rules that are only told."""
-    raw, rows = table[name], table.rows
-    text = raw.cast(pl.String).str.strip_chars() if raw.dtype != pl.String else raw.str.strip_chars()
-    new = after[name].cast(pl.String).str.strip_chars()
-    mended = (text != new).fill_null(value=False)
+    rows = table.rows
+    text, old, new = (s.str.strip_chars() for s in (table[name], *sides))
+    mended = (old != new).fill_null(value=False)
     odds = work.odds.get(name, {})
     each: dict[tuple[str, str | None, str, float, bool], list[int]] = {}
     for at in mended.arg_true().to_list():

@@ -9,6 +9,7 @@ import polars as pl
 
 from thirtyfold.core.door import fingerprint
 from thirtyfold.core.table import Column
+from thirtyfold.data.aliases import KINDS
 from thirtyfold.data.draft import Change, Draft, Proposal, Stretch
 
 __all__ = ["Spelling"]
@@ -46,6 +47,7 @@ class Spelling:
                 continue
             found = self._of(column, draft.table[column.name])
             if column.role == "target":
+                found = [replace(c, accepted=c.accepted and c.rule != "spelling: alias") for c in found]
                 found = _two_left(found, draft.table[column.name])
             accepted = {c.before: str(c.after) for c in found if c.accepted}
             if accepted:
@@ -72,6 +74,14 @@ class Spelling:
                     why = f"'{other}' ({rest[other]:,} rows) is '{keep}' ({rest[keep]:,} rows) but for its writing"
                     accepted = self.spelling in ("safe", "all")
                     changes.append(Change(column.name, other, keep, "spelling: writing", 0.97, accepted, why))
+        for guess in _aliases(rest, moved):
+            if frozenset((guess.before, guess.after)) not in apart:
+                moved[guess.before] = guess.after
+                why = f"'{guess.before}' ({rest[guess.before]:,} rows) {guess.why} '{guess.after}'"
+                accepted = self.spelling in ("safe", "all")
+                changes.append(
+                    Change(column.name, guess.before, guess.after, guess.rule, guess.confidence, accepted, why)
+                )
         totals: dict[str, int] = {}
         for value, times in rest.items():
             totals[moved.get(value, value)] = totals.get(moved.get(value, value), 0) + times
@@ -129,8 +139,31 @@ def _by_fingerprint(counts: dict[str, int]) -> dict[str, list[str]]:
     groups: dict[str, list[str]] = {}
     for value in counts:
         key = fingerprint(value)
+        if len(key) <= 2:  # "-B" and "B--" may be slips of "B-", which is not "B"
+            key += "".join(sorted(c for c in value if c in "+-"))
         groups.setdefault(key or value, []).append(value)
     return {k: g for k, g in groups.items() if len(g) > 1}
+
+
+def _aliases(counts: dict[str, int], moved: dict[str, str]) -> list[_Guess]:
+    """Two names of one thing, where nearly all rows of the column name things of that kind; the one used most stays."""
+    totals: dict[str, int] = {}
+    for value, times in counts.items():
+        totals[moved.get(value, value)] = totals.get(moved.get(value, value), 0) + times
+    rows = sum(counts.values())
+    for kind, things in KINDS.items():
+        place = {fingerprint(name): at for at, names in enumerate(things) for name in names}
+        known = {v: place[key] for v in counts if (key := fingerprint(v)) in place}
+        if sum(counts[v] for v in known) < 0.8 * rows or len({*known.values()}) < 2:
+            continue
+        found: list[_Guess] = []
+        for at in dict.fromkeys(known.values()):
+            names = [v for v, thing in known.items() if thing == at and v not in moved]
+            keep = min(names, key=lambda v: (-totals[v], -len(v), v))
+            what = f"is, among names of a {kind}, another of"
+            found += [_Guess(v, keep, "spelling: alias", 0.95, what) for v in names if v != keep]
+        return found
+    return []
 
 
 def _kept(group: list[str], counts: dict[str, int]) -> str:

@@ -1,4 +1,4 @@
-"""form: values that are not written as nearly all others of their column are: "9x%" among percentages."""
+"""odd_forms: values that are not written as nearly all others of their column are: "9x%" among percentages."""
 
 import re
 from collections import Counter
@@ -11,7 +11,7 @@ from thirtyfold.core.mending import Mending, similar
 from thirtyfold.core.table import Column
 from thirtyfold.data.draft import Change, Draft, Proposal, Stretch
 
-__all__ = ["Form"]
+__all__ = ["OddForms"]
 
 _SHARE = 0.02
 """Share of rows from which a form is one that the column has."""
@@ -20,7 +20,7 @@ _WORD, _VALUE = "form: a slip of the column's word", "form: a slip of the usual 
 _NEAR = "form: the only one near"
 
 
-class Form:
+class OddForms:
     """Finds odd forms in columns written in few forms, and slips in a word that stands in most values of a column.
 
     A form is a value with its runs of digits and letters each made one sign: "12 patients" is "9 a". ``safe`` mends
@@ -107,6 +107,14 @@ def _form(value: str) -> str:
     return re.sub(r"[^\W\d_]+", "a", re.sub(r"\d+", "9", value.casefold()))
 
 
+def _usual_forms(counts: dict[str, int]) -> set[str]:
+    """The forms that a column has: of five rows at least, and of one row in fifty."""
+    forms: Counter[str] = Counter()
+    for value, times in counts.items():
+        forms[_form(value)] += times
+    return {f for f, n in forms.items() if n >= max(5, _SHARE * sum(counts.values()))}
+
+
 def _own_words(name: str, counts: dict[str, int]) -> list[Change]:
     """Slips of a word that stands at the same place in at least half of the rows."""
     rows = sum(counts.values())
@@ -115,15 +123,21 @@ def _own_words(name: str, counts: dict[str, int]) -> list[Change]:
         parts = value.split()
         for at, part in enumerate(parts):
             words[len(parts), at, part] += times
+    usual = _usual_forms(counts)
     own = {k: n for k, n in words.items() if 2 * n >= rows and len(k[2]) >= 5 and k[2].isalpha()}
     found: list[Change] = []
     for value in counts if own else ():
         parts = value.split()
         new = list(parts)
         for (size, at, word), times in own.items():
-            if len(parts) == size and parts[at] != word and words[size, at, parts[at]] <= max(3, 0.01 * times):
+            if (
+                len(parts) == size
+                and parts[at] != word
+                and parts[at].isalpha()
+                and words[size, at, parts[at]] <= max(3, 0.01 * times)
+            ):
                 new[at] = word if similar(parts[at], word) else new[at]
-        if new != parts:
+        if new != parts and _form(" ".join(new)) in usual:
             found.append(Change(name, value, " ".join(new), _WORD, 0.97))
     return found
 
@@ -132,12 +146,8 @@ def _odd(name: str, counts: dict[str, int]) -> list[Change]:
     """Values of a form that hardly any other has, in a column of which 95 % are written in few forms."""
     from rapidfuzz.distance import OSA
 
-    rows = sum(counts.values())
-    forms: Counter[str] = Counter()
-    for value, times in counts.items():
-        forms[_form(value)] += times
-    usual = {f for f, n in forms.items() if n >= max(5, _SHARE * rows)}
-    if sum(forms[f] for f in usual) < 0.95 * rows or len(usual) > 6:
+    usual = _usual_forms(counts)
+    if sum(n for v, n in counts.items() if _form(v) in usual) < 0.95 * sum(counts.values()) or len(usual) > 6:
         return []
     known = [v for v in counts if _form(v) in usual]
     found: list[Change] = []

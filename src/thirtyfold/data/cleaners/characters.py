@@ -1,0 +1,58 @@
+"""characters: control characters, broken encodings, forms of one letter, and markup in text."""
+
+from dataclasses import replace
+from typing import ClassVar, Literal
+
+import polars as pl
+
+from thirtyfold.core.mending import Mending, has_markup, tidy
+from thirtyfold.core.table import Column
+from thirtyfold.data.draft import Change, Draft, Proposal, Stretch
+
+__all__ = ["Characters"]
+
+_LOST = "text: characters were lost"
+
+
+class Characters:
+    """Puts text into one Unicode form without control characters, forgotten decoding ("cafÃ©") and markup.
+
+    HTML tags and entities go where a column has three values with them or more. The same is done at serving. What was
+    lost for good (the sign for an unknown character) is told.
+    """
+
+    stretch: ClassVar[Stretch] = "raw"
+
+    def __init__(self, characters: Literal["tidy", "off"] = "tidy") -> None:
+        self.characters: Literal["tidy", "off"] = characters
+
+    def propose(self, draft: Draft) -> Proposal:
+        """Columns that need it, and a change for each value that it changes."""
+        columns: list[Column] = []
+        changes: list[Change] = []
+        if self.characters == "off":
+            return Proposal()
+        for column in draft.table.columns.values():
+            values = draft.table[column.name]
+            if values.dtype != pl.String or column.role in ("id", "ignore"):
+                continue
+            odd = values.str.contains(r"[^\x20-\x7E]|[<&]").fill_null(value=False)
+            if not odd.any():
+                continue
+            seen = values.filter(odd).unique(maintain_order=True).to_list()
+            markup = column.role == "input" and sum(has_markup(v) for v in seen) >= 3
+            mending = replace(column.mending or Mending(), characters=True, markup=markup)
+            better = {v.strip(): tidy(v.strip(), markup=markup) for v in seen}
+            mine = [
+                Change(column.name, v, b or None, _rule(v, markup=markup), 0.98) for v, b in better.items() if b != v
+            ]
+            if mine:
+                columns.append(replace(column, mending=mending))
+            told = [b for b in dict.fromkeys(better.values()) if "\ufffd" in b]
+            lost = [Change(column.name, b, b.replace("\ufffd", "") or None, _LOST, 0.9, accepted=False) for b in told]
+            changes += [*mine, *lost]
+        return Proposal(tuple(columns), tuple(changes))
+
+
+def _rule(value: str, *, markup: bool) -> str:
+    return "text: markup" if markup and has_markup(value) else "text: characters"
