@@ -60,6 +60,7 @@ def parser() -> argparse.ArgumentParser:
 
     show = verb("show", "looking", "the thirty steps of a run: what was done, why, the numbers")
     show.add_argument("run", nargs="?", help="a run id (default: the last run)")
+    show.add_argument("step", nargs="?", type=int, help="one of the thirty: its numbers and tables")
     show.add_argument("--json", action="store_true")
 
     predict = verb("predict", "serving", "predictions for a file (csv, parquet, jsonl; - is standard input and output)")

@@ -2,12 +2,14 @@
 
 import argparse
 import json
+import re
 from importlib import metadata
 from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
 from thirtyfold.core.charts import number
+from thirtyfold.core.errors import DataError, Fault, SpecError
 from thirtyfold.core.evidence import NAMES
 from thirtyfold.core.home import Home
 
@@ -17,18 +19,76 @@ MARKS = {"done": "✓", "reused": "✓", "not_applicable": "·", "refused": "✗
 
 
 def show(told: argparse.Namespace) -> int:
-    """The thirty steps of a run."""
-    summary = _summary(Home.beside().run(told.run))
+    """The thirty steps of a run, or one of them with its numbers and tables."""
+    first = told.run if told.run and told.run.isdigit() and int(told.run) in NAMES else None
+    step = int(first) if first and told.step is None else told.step
+    if step is not None and step not in NAMES:
+        raise SpecError(Fault("step", f"there is no step {step}.", f"1 to {len(NAMES)}"))
+    folder = Home.beside().run(None if first and told.step is None else told.run)
+    if step is not None:
+        return _one(folder, step, as_json=told.json)
+    summary = _summary(folder)
     if told.json:
         print(json.dumps(summary, indent=1))
         return 0
     from thirtyfold.cli.screen import closing_page
 
-    for step in summary["steps"]:
-        words = "" if step["status"] in ("done", "reused") else f"[{step['status'].replace('_', ' ')}] "
-        print(f"{MARKS[step['status']]} {step['number']:>2} {step['step']:<28} {words}{step['why']}")
+    for line in summary["steps"]:
+        words = "" if line["status"] in ("done", "reused") else f"[{line['status'].replace('_', ' ')}] "
+        print(f"{MARKS[line['status']]} {line['number']:>2} {line['step']:<28} {words}{_first(line['why'])}")
+    print("\nOne step with its numbers and tables: thirtyfold show [RUN] STEP, such as: thirtyfold show 21")
     closing_page(summary)
     return 0
+
+
+def _first(why: str, most: int = 200) -> str:
+    """As many whole sentences as fit, the first at least."""
+    ends = [m.end() for m in re.finditer(r"[.!?](?=\s|$)", why) if m.end() <= most]
+    return why if len(why) <= most else why[: ends[-1]] if ends else f"{why[:most]}..."
+
+
+def _one(folder: Path, step: int, *, as_json: bool) -> int:
+    """Everything that is known of one step: every sentence, number and table."""
+    path = folder / "evidence.json"
+    if not path.exists():
+        raise DataError(Fault(str(folder), "this run has not ended yet: there is no evidence."))
+    stages: dict[str, list[dict[str, Any]]] = json.loads(path.read_text(encoding="utf-8"))
+    found = [(stage, e) for stage, told in stages.items() for e in told if e["step"] == step]
+    if as_json:
+        kept = [{"stage": stage} | {k: v for k, v in e.items() if k != "pictures"} for stage, e in found]
+        print(json.dumps(kept, indent=1))
+        return 0
+    from rich.console import Console
+
+    console = Console(highlight=False)
+    console.print(f"[bold]{step} {NAMES[step]}[/bold]")
+    for stage, evidence in found:
+        console.print(f"\n{stage}: {evidence['why']}", markup=False)
+        for name, value in evidence["numbers"].items():
+            if isinstance(value, str | int | float | bool) or value is None:
+                console.print(f"  {name}: {number(value) if isinstance(value, float) else value}", markup=False)
+        for view in evidence["tables"]:
+            console.print(_grid(view), markup=False)
+    if not found:
+        console.print("Nothing was done here in this run.")
+    return 0
+
+
+def _grid(view: dict[str, Any]) -> Any:
+    """A table of evidence; a wide one of few rows is turned, so that nothing is cut off."""
+    from rich.table import Table as Grid
+
+    columns, rows = [str(c) for c in view["columns"]], [[_cell(v) for v in row] for row in view["rows"][:25]]
+    if len(columns) > 6 and len(rows) <= 4:
+        columns, *rows = [list(line) for line in zip(columns, *rows, strict=True)]
+    grid = Grid(*columns, title=view["title"], title_justify="left")
+    for row in rows:
+        grid.add_row(*row)
+    return grid
+
+
+def _cell(value: Any) -> str:
+    return "" if value is None else number(value) if isinstance(value, float) else str(value)
 
 
 def runs(told: argparse.Namespace) -> int:
@@ -40,12 +100,27 @@ def runs(told: argparse.Namespace) -> int:
         return 0
     if not found:
         print("No run yet. Start one with: thirtyfold run SPEC")
+    else:
+        print(f"{'  run':<44} {'status':<8} {'test score':<24} {'took':>9}  package")
+    champions = _champions(Home.beside().root)
     for summary in found:
         score = summary["score"]
         said = f"{score['metric']} {number(score['test'])}" if score else ""
         seconds = f"{summary['seconds']:.1f} s"
-        print(f"{summary['run']:<42} {summary['status']:<8} {said:<24} {seconds:>9}  {summary['package_hash'][:12]}")
+        mark = "*" if summary["package_hash"] and summary["package_hash"] in champions else " "
+        line = f"{mark} {summary['run']:<42} {summary['status']:<8} {said:<24} {seconds:>9}"
+        print(f"{line}  {summary['package_hash'][:12]}")
+    if champions:
+        print("* is the champion of its name: what NAME@champion serves.")
     return 0
+
+
+def _champions(root: Path) -> set[str]:
+    """The hashes of every name's champion."""
+    from thirtyfold.core.registry import Registry
+
+    known = (Registry(root, p.name).champion() for p in sorted((root / "registry").glob("*")) if p.is_dir())
+    return {c.hash for c in known if c is not None}
 
 
 def compare(told: argparse.Namespace) -> int:
@@ -68,7 +143,8 @@ def compare(told: argparse.Namespace) -> int:
     for key in sorted(set(specs[0]) | set(specs[1])):
         values = [str(s.get(key, "")) for s in specs]
         if values[0] != values[1]:
-            print(f"{'spec ' + key:<24} {values[0]:>{width}} {values[1]:>{width}}")
+            short = [v if len(v) <= width else f"{v[: width - 3]}..." for v in values]
+            print(f"{'spec ' + key:<24} {short[0]:>{width}} {short[1]:>{width}}")
     return 0
 
 

@@ -15,6 +15,7 @@ from functools import cached_property
 from typing import Any
 
 from thirtyfold.core.errors import Fault, SpecError
+from thirtyfold.core.evidence import counted
 from thirtyfold.core.family import nearest
 from thirtyfold.core.late import Array, np
 
@@ -135,7 +136,9 @@ class Expression:
                 inner = [a, b]
             case ast.Call(func=ast.Name(id=name), args=args, keywords=[]) if name in FUNCTIONS:
                 if len(args) != FUNCTIONS[name][0]:
-                    raise SpecError(Fault("", f"'{name}' takes {FUNCTIONS[name][0]} value(s), got {len(args)}."))
+                    raise SpecError(
+                        Fault("", f"'{name}' takes {counted(FUNCTIONS[name][0], 'value')}, got {len(args)}.")
+                    )
                 inner = args
             case ast.Call(func=ast.Name(id=name)):
                 raise SpecError(

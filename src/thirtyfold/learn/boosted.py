@@ -202,16 +202,27 @@ def _first_tree(facts: Mapping[str, Any]) -> Evidence:
     root, names, rate = facts["root"], facts["names"], facts["rate"]
     if "split_feature" not in root:
         return not_applicable(19, "The first tree found no split that lowers the loss, so nothing was changed.")
-    name, sign = names[root["split_feature"]], "is one of" if root["decision_type"] == "==" else "is at most"
-    asked = root["threshold"] if sign == "is one of" else number(root["threshold"])
+    name, asked = names[root["split_feature"]], _question(root)
     return Evidence(
         19,
-        f"The first tree asks first whether {name} {sign} {asked}, which lowers the loss by a gain of "
+        f"The first tree asks first whether {name} {asked}, which lowers the loss by a gain of "
         f"{root['split_gain']:,.1f} over {root['internal_count']:,} rows; each leaf's correction is taken times the "
         f"rate {rate:g}.",
         {"feature": name, "gain": root["split_gain"], "rate": rate},
         tables=(TableView("The first tree's first leaves", ("leaf", "rows", "value"), _first_leaves(root)),),
     )
+
+
+def _question(root: Mapping[str, Any]) -> str:
+    """A split as a person says it. Codes of categories go by how often each came: 0 is the most frequent."""
+    if root["decision_type"] != "==":
+        limit = float(root["threshold"])
+        return f"is at most {number(limit) if abs(limit) > ZERO else 0}"
+    codes = str(root["threshold"]).split("||")
+    if len(codes) == 1:
+        return f"is its value number {int(codes[0]) + 1} by frequency"
+    places = ", ".join(str(int(c) + 1) for c in codes[:8]) + (", ..." if len(codes) > 8 else "")
+    return f"is one of {len(codes)} of its values (numbers {places} by frequency)"
 
 
 def _first_guess(train: Encoded) -> dict[str, Any]:

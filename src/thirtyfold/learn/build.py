@@ -6,7 +6,7 @@ from typing import Any, ClassVar, NamedTuple
 
 from thirtyfold.core.aim import Goal
 from thirtyfold.core.encoder import Encoded
-from thirtyfold.core.evidence import Evidence, TableView, not_applicable
+from thirtyfold.core.evidence import Evidence, TableView, counted, not_applicable
 from thirtyfold.core.family import Family
 from thirtyfold.core.model import Candidate, Model
 from thirtyfold.core.spec import Spec
@@ -58,7 +58,7 @@ class Build:
             [
                 Evidence(
                     13,
-                    f"{', '.join(used)} on the CPU with {context.threads} thread(s). {_other(blueprints)}",
+                    f"{', '.join(used)} on the CPU with {counted(context.threads, 'thread')}. {_other(blueprints)}",
                     {"frameworks": used, "device": "cpu", "threads": context.threads},
                 ),
                 Evidence(14, f"{shapes}; each answers with {outputs}.", {"models": len(blueprints)}, (view,)),

@@ -6,7 +6,7 @@ from typing import Any
 
 from thirtyfold.core.charts import bars
 from thirtyfold.core.encoder import Encoded
-from thirtyfold.core.evidence import Evidence, not_applicable
+from thirtyfold.core.evidence import Evidence, counted, not_applicable
 from thirtyfold.core.fieldtype import Array
 from thirtyfold.core.late import np
 
@@ -43,7 +43,7 @@ def convex_story(train: Encoded, x: Array, table: Array, offset: Array, steps: i
         ),
         Evidence(
             14,
-            f"One layer: {len(table):,} features times {table.shape[1]} output(s) and an offset each, "
+            f"One layer: {len(table):,} features times {counted(table.shape[1], 'output')} and an offset each, "
             f"{table.size + offset.size:,} weights.",
             {"parameters": int(table.size + offset.size)},
         ),

@@ -8,7 +8,7 @@ from typing import Any
 
 from thirtyfold.core.charts import bars, lines
 from thirtyfold.core.encoder import Encoded
-from thirtyfold.core.evidence import Evidence
+from thirtyfold.core.evidence import Evidence, counted
 from thirtyfold.core.late import np
 from thirtyfold.learn.loop import Curves, First
 
@@ -35,7 +35,7 @@ def glass_box(train: Encoded, curves: Curves, facts: Mapping[str, Any], options:
     return [
         Evidence(
             13,
-            f"PyTorch {facts['version']} on the {facts['device'].upper()} with {facts['threads']} thread(s).",
+            f"PyTorch {facts['version']} on the {facts['device'].upper()} with {counted(facts['threads'], 'thread')}.",
             {n: facts[n] for n in ("framework", "version", "device", "threads")},
         ),
         Evidence(
@@ -121,7 +121,7 @@ def _epochs(curves: Curves, epochs: int, facts: Mapping[str, Any], options: Mapp
     early = " Training stopped early." if epochs < options["epochs"] else ""
     return Evidence(
         20,
-        f"{epochs} epoch(s) in batches of {facts['batch']} rows; epoch {curves.best} is kept, with a loss of "
+        f"{counted(epochs, 'epoch')} in batches of {facts['batch']} rows; epoch {curves.best} is kept, with a loss of "
         f"{curves.train[end]:.4f} while learning{held}.{early} The rate followed the schedule {facts['schedule']}.",
         {
             "epochs": epochs,

@@ -7,7 +7,7 @@ from typing import Any
 
 from thirtyfold.core.charts import bars
 from thirtyfold.core.encoder import Encoded
-from thirtyfold.core.evidence import Evidence, not_applicable
+from thirtyfold.core.evidence import Evidence, counted, not_applicable
 from thirtyfold.core.fieldtype import Array
 from thirtyfold.core.late import np
 from thirtyfold.learn.graph import Graph, Trees, floor32
@@ -87,14 +87,14 @@ def grown_story(estimators: Sequence[Any], train: Encoded, spread: Array, word: 
         ),
         Evidence(
             14,
-            f"{len(estimators):,} tree(s) with {nodes:,} nodes, of which {leaves:,} are leaves; the deepest asks "
-            f"{depth} questions in a row.",
+            f"{counted(len(estimators), 'tree')} with {nodes:,} nodes, of which {leaves:,} are leaves; the deepest "
+            f"asks {depth} questions in a row.",
             {"trees": len(estimators), "nodes": int(nodes), "leaves": int(leaves), "depth": int(depth)},
         ),
         not_applicable(15, "A tree has no weights to draw; it starts as one leaf."),
         Evidence(
             16,
-            f"The first training row falls through {len(estimators):,} tree(s), which give it {what} of {answer:.4g} "
+            f"The first training row falls through {counted(len(estimators), 'tree')} and gets {what} of {answer:.4g} "
             f"on average (they differ by {width:.3g}). The first tree's first question: {root}.",
             {"answer": answer, "spread": width},
         ),

@@ -9,7 +9,7 @@ from typing import Any, NamedTuple
 
 from thirtyfold.core.charts import histogram
 from thirtyfold.core.encoder import Encoded
-from thirtyfold.core.evidence import Evidence
+from thirtyfold.core.evidence import Evidence, counted
 from thirtyfold.core.fieldtype import Array
 from thirtyfold.core.late import np
 
@@ -177,5 +177,7 @@ def margin_story(
             + (f"; Platt's sigmoid then has slope {platt.slope[0]:.3f}." if platt is not None else "."),
             {"before": 0.0, "after": float(solved.table[at, column])},
         ),
-        Evidence(20, f"The solver took {solved.steps} Newton step(s) over all rows.", {"iterations": solved.steps}),
+        Evidence(
+            20, f"The solver took {counted(solved.steps, 'Newton step')} over all rows.", {"iterations": solved.steps}
+        ),
     ]

@@ -7,7 +7,7 @@ from typing import Any, ClassVar, NamedTuple
 from thirtyfold.core.aim import Aim, Goal
 from thirtyfold.core.charts import bars, number
 from thirtyfold.core.encoder import Encoded
-from thirtyfold.core.evidence import Evidence, TableView, not_applicable
+from thirtyfold.core.evidence import Evidence, TableView, counted, not_applicable
 from thirtyfold.core.fieldtype import Array
 from thirtyfold.core.late import np
 from thirtyfold.core.learned import Score, Winner
@@ -85,7 +85,7 @@ class Regularize:
         )
         named = Evidence(
             23,
-            f"{what}{len(measures)} measure(s) against learning by heart are on: {', '.join(measures)}.",
+            f"{what}{counted(len(measures), 'measure')} against learning by heart switched on: {', '.join(measures)}.",
             {"measures": gap["measures"]},
             (listed,),
         )

@@ -9,7 +9,7 @@ from typing import Any, ClassVar, NamedTuple
 from thirtyfold.core.aim import Aim, Goal
 from thirtyfold.core.codec import pack, unpack
 from thirtyfold.core.encoder import Encoded
-from thirtyfold.core.evidence import Evidence, Picture, TableView
+from thirtyfold.core.evidence import Evidence, Picture, TableView, counted
 from thirtyfold.core.learned import Trained
 from thirtyfold.core.model import Candidate
 from thirtyfold.core.spec import Spec
@@ -136,7 +136,7 @@ def _evidence(done: list[_Done], skipped: list[str]) -> list[Evidence]:
     names = ", ".join(d.trained.candidate.word for d in done)
     first = Evidence(
         20,
-        f"Trained {len(done)} candidate(s): {names}.{late}",
+        f"Trained {counted(len(done), 'candidate')}: {names}.{late}",
         {"trained": [d.trained.candidate.word for d in done], "skipped": skipped},
         (TableView("What was learned", ("model", "size"), rows),),
     )

@@ -10,7 +10,7 @@ from typing import Any, Literal, NamedTuple
 from thirtyfold.core.charts import bars, lines, number
 from thirtyfold.core.codec import pack, unpack
 from thirtyfold.core.errors import Fault, SpecError
-from thirtyfold.core.evidence import Evidence, Picture, TableView, not_applicable
+from thirtyfold.core.evidence import Evidence, Picture, TableView, counted, not_applicable
 from thirtyfold.core.family import Family, nearest
 from thirtyfold.core.fieldtype import Array
 from thirtyfold.core.late import np, pl
@@ -254,7 +254,8 @@ def evidence(pool: Sequence[Entry], bench: Bench, chosen: tuple[Entry, Blend | N
         told = [
             not_applicable(
                 22,
-                f"No search was asked for: {given} candidate(s) with their usual options; set tune.trials or minutes.",
+                f"No search was asked for: {counted(given, 'candidate')} with the usual options; set tune.trials or "
+                "minutes.",
             )
         ]
     entry, blend = chosen

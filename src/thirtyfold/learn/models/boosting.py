@@ -201,7 +201,7 @@ class Boosting:
 
     def predict(self, matrix: Array) -> Array:
         if len(matrix) == 1:
-            raw = self._one(matrix)
+            raw: Array = self._one(matrix)
         else:
             threads = 1 if len(matrix) < 1000 else 0
             raw = np.asarray(self._booster.predict(matrix, num_threads=threads), dtype=np.float64)

@@ -2,27 +2,23 @@
 
 from __future__ import annotations
 
-import json
-from collections.abc import Mapping
-from typing import Annotated, Any, ClassVar, Self
+from typing import Annotated, Any, ClassVar
 
 from pydantic import Field
 
 from thirtyfold.core.encoder import Encoded
-from thirtyfold.core.errors import Fault, SpecError
-from thirtyfold.core.evidence import Evidence
 from thirtyfold.core.fieldtype import Array, Form
 from thirtyfold.core.late import np
 from thirtyfold.core.model import Dial
 from thirtyfold.core.step import Context
 from thirtyfold.learn.balance import weights
-from thirtyfold.learn.graph import Session
 from thirtyfold.learn.grown import default_leaf, grown_story, to_graph
+from thirtyfold.learn.stored import Stored
 
 __all__ = ["Forest"]
 
 
-class Forest:
+class Forest(Stored):
     """Many trees that vote, each grown on other rows and columns: hard to get wrong, little to tune.
 
     Breiman (2001); with ``extra`` thresholds are drawn at random (Geurts et al. 2006). Takes ``levels``; missing
@@ -31,6 +27,7 @@ class Forest:
 
     forms: ClassVar[tuple[Form, ...]] = ("levels",)
     tasks: ClassVar[tuple[str, ...]] = ("classification", "regression")
+    ends: ClassVar[str] = "a forest cannot go on learning"
 
     def __init__(
         self,
@@ -53,18 +50,16 @@ class Forest:
             extra: Draw thresholds at random instead of searching them.
             balance: Weigh classes so that each counts the same.
         """
-        self.options: dict[str, Any] = {
-            "trees": trees,
-            "leaf": leaf,
-            "depth": depth,
-            "columns": columns,
-            "extra": extra,
-            "balance": balance,
-        }
-        self._files: dict[str, bytes] = {}
-        self._size: dict[str, int] = {}
-        self._story: list[Evidence] = []
-        self._session: Session | None = None
+        super().__init__(
+            {
+                "trees": trees,
+                "leaf": leaf,
+                "depth": depth,
+                "columns": columns,
+                "extra": extra,
+                "balance": balance,
+            }
+        )
 
     def fit(self, train: Encoded, validation: Encoded | None, context: Context) -> None:
         from sklearn import ensemble
@@ -87,29 +82,8 @@ class Forest:
             "nodes": int(sum(e.tree_.node_count for e in grown)),
             "leaves": int(sum(e.tree_.n_leaves for e in grown)),
         }
-        self._keep({"model.onnx": to_graph(grown, len(train.names), train.classes)})
+        self._keep(to_graph(grown, len(train.names), train.classes))
         self._story = grown_story(grown, train, _first_row(grown, train), "forest")
-
-    def _keep(self, files: dict[str, bytes]) -> None:
-        state = json.dumps({"options": self.options, "size": self._size}, sort_keys=True).encode()
-        self._files = {**files, "model.json": state}
-        self._session = Session(files["model.onnx"])
-
-    def more(self, train: Encoded, validation: Encoded | None, context: Context) -> None:
-        raise SpecError(Fault("finetune", "a forest cannot go on learning; use boosting or mlp, or train it anew."))
-
-    def predict(self, matrix: Array) -> Array:
-        assert self._session is not None, "the forest has not been fitted"
-        return self._session(matrix)
-
-    def size(self) -> dict[str, int]:
-        return dict(self._size)
-
-    def story(self) -> list[Evidence]:
-        return self._story
-
-    def refit(self) -> dict[str, Any]:
-        return {}
 
     def measures(self) -> dict[str, tuple[Any, Any]]:
         """What holds it back from learning the training rows by heart: option -> (as it is, off)."""
@@ -123,20 +97,6 @@ class Forest:
             "columns": Dial(min(1.0, max(0.1, 1 / features)), 1.0),
             "extra": Dial(choices=(False, True), kind="choice"),
         }
-
-    def save(self) -> dict[str, bytes]:
-        return dict(self._files)
-
-    @classmethod
-    def load(cls, files: Mapping[str, bytes]) -> Self:
-        state = json.loads(files["model.json"])
-        model = cls(**state["options"])
-        model._size = {n: int(v) for n, v in state["size"].items()}
-        model._keep({"model.onnx": files["model.onnx"]})
-        return model
-
-    def onnx(self) -> bytes:
-        return self._files["model.onnx"]
 
 
 def _first_row(grown: list[Any], train: Encoded) -> Array:

@@ -2,28 +2,26 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping
-from typing import Annotated, Any, ClassVar, Self
+from typing import Annotated, Any, ClassVar
 
 from pydantic import Field
 
 from thirtyfold.core.encoder import Encoded
-from thirtyfold.core.errors import Fault, SpecError
-from thirtyfold.core.evidence import Evidence
 from thirtyfold.core.fieldtype import Array, Form
 from thirtyfold.core.late import np
 from thirtyfold.core.model import Dial
 from thirtyfold.core.step import Context
 from thirtyfold.learn.balance import weights
 from thirtyfold.learn.convex import convex_story
-from thirtyfold.learn.graph import Graph, Session
+from thirtyfold.learn.graph import Graph
 from thirtyfold.learn.inner import steady
+from thirtyfold.learn.stored import Stored
 
 __all__ = ["Linear"]
 
 
-class Linear:
+class Linear(Stored):
     """One weight a feature: fast, small, explainable, and hard to beat on few rows.
 
     Logistic regression (softmax over the classes) or ridge regression, both with an L2 penalty. Takes ``vector``.
@@ -32,6 +30,7 @@ class Linear:
 
     forms: ClassVar[tuple[Form, ...]] = ("vector",)
     tasks: ClassVar[tuple[str, ...]] = ("classification", "regression")
+    ends: ClassVar[str] = "a linear model is solved at once and cannot go on"
 
     def __init__(
         self,
@@ -47,11 +46,7 @@ class Linear:
             iterations: Steps of the solver at most.
             balance: Weigh classes so that each counts the same.
         """
-        self.options: dict[str, Any] = {"strength": strength, "iterations": iterations, "balance": balance}
-        self._files: dict[str, bytes] = {}
-        self._size: dict[str, int] = {}
-        self._story: list[Evidence] = []
-        self._session: Session | None = None
+        super().__init__({"strength": strength, "iterations": iterations, "balance": balance})
 
     def fit(self, train: Encoded, validation: Encoded | None, context: Context) -> None:
         o, x = self.options, train.matrix.astype(np.float64)
@@ -59,33 +54,8 @@ class Linear:
         with steady():
             table, offset, steps = _solve(x, train, weight, o, context.seed)
         self._size = {"parameters": int(table.size + offset.size), "features": len(train.names)}
-        self._keep({"model.onnx": _graph(table, offset, train.classes)})
+        self._keep(_graph(table, offset, train.classes))
         self._story = convex_story(train, x, table, offset, steps, "lbfgs" if train.classes else "a direct solution")
-
-    def _keep(self, files: dict[str, bytes]) -> None:
-        state = json.dumps({"options": self.options, "size": self._size}, sort_keys=True).encode()
-        self._files = {**files, "model.json": state}
-        self._session = Session(files["model.onnx"])
-
-    def more(self, train: Encoded, validation: Encoded | None, context: Context) -> None:
-        raise SpecError(
-            Fault(
-                "finetune", "a linear model is solved at once and cannot go on; use mlp or boosting, or train it anew."
-            )
-        )
-
-    def predict(self, matrix: Array) -> Array:
-        assert self._session is not None, "the model has not been fitted"
-        return self._session(matrix)
-
-    def size(self) -> dict[str, int]:
-        return dict(self._size)
-
-    def story(self) -> list[Evidence]:
-        return self._story
-
-    def refit(self) -> dict[str, Any]:
-        return {}
 
     def measures(self) -> dict[str, tuple[Any, Any]]:
         """What holds it back from learning the training rows by heart: option -> (as it is, off)."""
@@ -94,20 +64,6 @@ class Linear:
     @classmethod
     def space(cls, rows: int, features: int) -> dict[str, Dial]:
         return {"strength": Dial(1e-3, 1e3, log=True)}
-
-    def save(self) -> dict[str, bytes]:
-        return dict(self._files)
-
-    @classmethod
-    def load(cls, files: Mapping[str, bytes]) -> Self:
-        state = json.loads(files["model.json"])
-        model = cls(**state["options"])
-        model._size = {n: int(v) for n, v in state["size"].items()}
-        model._keep({"model.onnx": files["model.onnx"]})
-        return model
-
-    def onnx(self) -> bytes:
-        return self._files["model.onnx"]
 
 
 def _solve(

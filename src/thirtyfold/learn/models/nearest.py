@@ -2,21 +2,19 @@
 
 from __future__ import annotations
 
-import json
-from collections.abc import Mapping
-from typing import Annotated, Any, ClassVar, Literal, Self
+from typing import Annotated, Any, ClassVar, Literal
 
 from pydantic import Field
 
 from thirtyfold.core.encoder import Encoded
-from thirtyfold.core.errors import Fault, SpecError
 from thirtyfold.core.evidence import Evidence, not_applicable
 from thirtyfold.core.fieldtype import Array, Form
 from thirtyfold.core.late import np
 from thirtyfold.core.model import Dial
 from thirtyfold.core.step import Context
 from thirtyfold.learn.balance import weights
-from thirtyfold.learn.graph import Graph, Session
+from thirtyfold.learn.graph import Graph
+from thirtyfold.learn.stored import Stored
 
 __all__ = ["Nearest"]
 
@@ -24,7 +22,7 @@ AT_ONCE = 512
 """Rows that are compared at once: 512 x 5,000 distances are 20 MB."""
 
 
-class Nearest:
+class Nearest(Stored):
     """The answer of the most alike training rows: nothing to learn, good where likeness says it all.
 
     Cover and Hart (1967), by Euclidean distance in ``vector``. It keeps rows, so it is slower the more it keeps.
@@ -34,6 +32,8 @@ class Nearest:
 
     forms: ClassVar[tuple[Form, ...]] = ("vector",)
     tasks: ClassVar[tuple[str, ...]] = ("classification", "regression")
+    ends: ClassVar[str] = "nearest neighbors do not go on learning"
+    at_once: ClassVar[int] = AT_ONCE
 
     def __init__(
         self,
@@ -51,11 +51,7 @@ class Nearest:
             keep: Training rows that are kept at most, drawn at random.
             balance: Weigh classes so that each counts the same.
         """
-        self.options: dict[str, Any] = {"neighbors": neighbors, "vote": vote, "keep": keep, "balance": balance}
-        self._files: dict[str, bytes] = {}
-        self._size: dict[str, int] = {}
-        self._story: list[Evidence] = []
-        self._session: Session | None = None
+        super().__init__({"neighbors": neighbors, "vote": vote, "keep": keep, "balance": balance})
 
     def fit(self, train: Encoded, validation: Encoded | None, context: Context) -> None:
         o, kept = self.options, train
@@ -68,28 +64,8 @@ class Nearest:
         answers = np.eye(train.classes)[target] if train.classes else target[:, None]
         neighbors = min(o["neighbors"], len(kept))
         self._size = {"rows": len(kept), "features": len(train.names), "neighbors": neighbors}
-        self._keep({"model.onnx": _graph(kept.matrix, answers, votes, neighbors, o["vote"])})
+        self._keep(_graph(kept.matrix, answers, votes, neighbors, o["vote"]))
         self._story = self._tell(train, kept)
-
-    def _keep(self, files: dict[str, bytes]) -> None:
-        state = json.dumps({"options": self.options, "size": self._size}, sort_keys=True).encode()
-        self._files = {**files, "model.json": state}
-        self._session = Session(files["model.onnx"], rows=AT_ONCE)
-
-    def more(self, train: Encoded, validation: Encoded | None, context: Context) -> None:
-        raise SpecError(
-            Fault("finetune", "nearest neighbors do not go on learning; use mlp or boosting, or train it anew.")
-        )
-
-    def predict(self, matrix: Array) -> Array:
-        assert self._session is not None, "the model has not been fitted"
-        return self._session(matrix)
-
-    def size(self) -> dict[str, int]:
-        return dict(self._size)
-
-    def story(self) -> list[Evidence]:
-        return self._story
 
     def _tell(self, train: Encoded, kept: Encoded) -> list[Evidence]:
         row = train.matrix[:1]
@@ -125,9 +101,6 @@ class Nearest:
             not_applicable(20, "No epochs: the rows are kept once."),
         ]
 
-    def refit(self) -> dict[str, Any]:
-        return {}
-
     def measures(self) -> dict[str, tuple[Any, Any]]:
         """What holds it back from learning the training rows by heart: option -> (as it is, off)."""
         return {"neighbors": (self.options["neighbors"], 1)} if self.options["neighbors"] > 1 else {}
@@ -138,20 +111,6 @@ class Nearest:
             "neighbors": Dial(1, max(2, min(100, rows // 4)), log=True, kind="int"),
             "vote": Dial(choices=("distance", "equal"), kind="choice"),
         }
-
-    def save(self) -> dict[str, bytes]:
-        return dict(self._files)
-
-    @classmethod
-    def load(cls, files: Mapping[str, bytes]) -> Self:
-        state = json.loads(files["model.json"])
-        model = cls(**state["options"])
-        model._size = {n: int(v) for n, v in state["size"].items()}
-        model._keep({"model.onnx": files["model.onnx"]})
-        return model
-
-    def onnx(self) -> bytes:
-        return self._files["model.onnx"]
 
 
 def _graph(rows: Array, answers: Array, votes: Array, neighbors: int, vote: str) -> bytes:

@@ -2,23 +2,20 @@
 
 from __future__ import annotations
 
-import json
-from collections.abc import Mapping
-from typing import Annotated, Any, ClassVar, Literal, NamedTuple, Self
+from typing import Annotated, Any, ClassVar, Literal, NamedTuple
 
 from pydantic import Field
 
 from thirtyfold.core.encoder import Encoded
-from thirtyfold.core.errors import Fault, SpecError
-from thirtyfold.core.evidence import Evidence
 from thirtyfold.core.fieldtype import Array, Form
 from thirtyfold.core.late import np
 from thirtyfold.core.model import Dial
 from thirtyfold.core.step import Context
 from thirtyfold.learn.balance import weights
-from thirtyfold.learn.graph import Graph, Session
+from thirtyfold.learn.graph import Graph
 from thirtyfold.learn.inner import steady
 from thirtyfold.learn.margin import calibrate, margin_story, solve
+from thirtyfold.learn.stored import Stored
 
 __all__ = ["Svm"]
 
@@ -34,7 +31,7 @@ class _Landmarks(NamedTuple):
     gamma: float
 
 
-class Svm:
+class Svm(Stored):
     """The border with the widest margin between classes, straight or curved, made into probabilities by Platt's
     sigmoid.
 
@@ -45,6 +42,8 @@ class Svm:
 
     forms: ClassVar[tuple[Form, ...]] = ("vector",)
     tasks: ClassVar[tuple[str, ...]] = ("classification", "regression")
+    ends: ClassVar[str] = "a support vector machine cannot go on"
+    at_once: ClassVar[int] = 8192
 
     def __init__(
         self,
@@ -64,17 +63,15 @@ class Svm:
             landmarks: Rows that span the curved border at most.
             balance: Weigh classes so that each counts the same.
         """
-        self.options: dict[str, Any] = {
-            "cost": cost,
-            "kernel": kernel,
-            "gamma": gamma,
-            "landmarks": landmarks,
-            "balance": balance,
-        }
-        self._files: dict[str, bytes] = {}
-        self._size: dict[str, int] = {}
-        self._story: list[Evidence] = []
-        self._session: Session | None = None
+        super().__init__(
+            {
+                "cost": cost,
+                "kernel": kernel,
+                "gamma": gamma,
+                "landmarks": landmarks,
+                "balance": balance,
+            }
+        )
 
     def fit(self, train: Encoded, validation: Encoded | None, context: Context) -> None:
         x, weight = train.matrix.astype(np.float64), weights(train, balance=self.options["balance"])
@@ -89,7 +86,7 @@ class Svm:
             "landmarks": 0 if marks is None else len(marks.rows),
             "support_vectors": solved.support,
         }
-        self._keep({"model.onnx": _graph(len(train.names), solved, platt, marks, train.classes)})
+        self._keep(_graph(len(train.names), solved, platt, marks, train.classes))
         answer = self.predict(train.matrix[:1])[0]
         self._story = margin_story(train, space, solved, platt, answer, curved=marks is not None)
 
@@ -106,29 +103,6 @@ class Svm:
         strong = values > 1e-8 * values[-1]
         return _Landmarks(rows, vectors[:, strong] / np.sqrt(values[strong]), gamma)
 
-    def _keep(self, files: dict[str, bytes]) -> None:
-        state = json.dumps({"options": self.options, "size": self._size}, sort_keys=True).encode()
-        self._files = {**files, "model.json": state}
-        self._session = Session(files["model.onnx"], rows=8192)
-
-    def more(self, train: Encoded, validation: Encoded | None, context: Context) -> None:
-        raise SpecError(
-            Fault("finetune", "a support vector machine cannot go on; use mlp or boosting, or train it anew.")
-        )
-
-    def predict(self, matrix: Array) -> Array:
-        assert self._session is not None, "the model has not been fitted"
-        return self._session(matrix)
-
-    def size(self) -> dict[str, int]:
-        return dict(self._size)
-
-    def story(self) -> list[Evidence]:
-        return self._story
-
-    def refit(self) -> dict[str, Any]:
-        return {}
-
     def measures(self) -> dict[str, tuple[Any, Any]]:
         """What holds it back from learning the training rows by heart: option -> (as it is, off)."""
         return {"cost": (self.options["cost"], 1e4)} if self.options["cost"] < 1e4 else {}
@@ -137,20 +111,6 @@ class Svm:
     def space(cls, rows: int, features: int) -> dict[str, Dial]:
         curved = {"gamma": Dial(0.02 / features, 5.0 / features, log=True)} if rows <= CURVED else {}
         return {"cost": Dial(1e-3, 1e2, log=True), **curved}
-
-    def save(self) -> dict[str, bytes]:
-        return dict(self._files)
-
-    @classmethod
-    def load(cls, files: Mapping[str, bytes]) -> Self:
-        state = json.loads(files["model.json"])
-        model = cls(**state["options"])
-        model._size = {n: int(v) for n, v in state["size"].items()}
-        model._keep({"model.onnx": files["model.onnx"]})
-        return model
-
-    def onnx(self) -> bytes:
-        return self._files["model.onnx"]
 
 
 def _squares(a: Array, b: Array) -> Array:

@@ -2,22 +2,18 @@
 
 from __future__ import annotations
 
-import json
-from collections.abc import Mapping
-from typing import Annotated, Any, ClassVar, Self
+from typing import Annotated, Any, ClassVar
 
 from pydantic import Field
 
 from thirtyfold.core.encoder import Encoded
-from thirtyfold.core.errors import Fault, SpecError
-from thirtyfold.core.evidence import Evidence
-from thirtyfold.core.fieldtype import Array, Form
+from thirtyfold.core.fieldtype import Form
 from thirtyfold.core.late import np
 from thirtyfold.core.model import Dial
 from thirtyfold.core.step import Context
 from thirtyfold.learn.balance import weights
-from thirtyfold.learn.graph import Session
 from thirtyfold.learn.grown import grown_story, to_graph
+from thirtyfold.learn.stored import Stored
 
 __all__ = ["Tree"]
 
@@ -25,7 +21,7 @@ PRIOR = 2.0
 """Rows like all others that are added to each leaf."""
 
 
-class Tree:
+class Tree(Stored):
     """One tree of questions that a person can read: weaker than a forest, but each answer can be explained.
 
     Breiman et al. (1984). Takes ``levels``; missing values go the way that was better in training. Stored as ONNX,
@@ -34,6 +30,7 @@ class Tree:
 
     forms: ClassVar[tuple[Form, ...]] = ("levels",)
     tasks: ClassVar[tuple[str, ...]] = ("classification", "regression")
+    ends: ClassVar[str] = "a tree cannot go on learning"
 
     def __init__(
         self,
@@ -51,11 +48,7 @@ class Tree:
             prune: Cut back branches whose gain is less than this (cost-complexity pruning).
             balance: Weigh classes so that each counts the same.
         """
-        self.options: dict[str, Any] = {"leaf": leaf, "depth": depth, "prune": prune, "balance": balance}
-        self._files: dict[str, bytes] = {}
-        self._size: dict[str, int] = {}
-        self._story: list[Evidence] = []
-        self._session: Session | None = None
+        super().__init__({"leaf": leaf, "depth": depth, "prune": prune, "balance": balance})
 
     def fit(self, train: Encoded, validation: Encoded | None, context: Context) -> None:
         from sklearn.tree import DecisionTreeClassifier, DecisionTreeRegressor
@@ -70,30 +63,9 @@ class Tree:
         model.fit(train.matrix, train.target, sample_weight=weights(train, balance=o["balance"]))
         grown = model.tree_
         self._size = {"nodes": int(grown.node_count), "leaves": int(grown.n_leaves), "depth": int(grown.max_depth)}
-        self._keep({"model.onnx": to_graph([model], len(train.names), train.classes, PRIOR)})
+        self._keep(to_graph([model], len(train.names), train.classes, PRIOR))
         own = int(np.asarray(train.target)[0]) if train.classes else 0
         self._story = grown_story([model], train, self.predict(train.matrix[:1])[:, own], "tree")
-
-    def _keep(self, files: dict[str, bytes]) -> None:
-        state = json.dumps({"options": self.options, "size": self._size}, sort_keys=True).encode()
-        self._files = {**files, "model.json": state}
-        self._session = Session(files["model.onnx"])
-
-    def more(self, train: Encoded, validation: Encoded | None, context: Context) -> None:
-        raise SpecError(Fault("finetune", "a tree cannot go on learning; use boosting or mlp, or train it anew."))
-
-    def predict(self, matrix: Array) -> Array:
-        assert self._session is not None, "the tree has not been fitted"
-        return self._session(matrix)
-
-    def size(self) -> dict[str, int]:
-        return dict(self._size)
-
-    def story(self) -> list[Evidence]:
-        return self._story
-
-    def refit(self) -> dict[str, Any]:
-        return {}
 
     def measures(self) -> dict[str, tuple[Any, Any]]:
         """What holds it back from learning the training rows by heart: option -> (as it is, off)."""
@@ -107,17 +79,3 @@ class Tree:
             "depth": Dial(2, 16, kind="int"),
             "prune": Dial(1e-6, 1e-2, log=True),
         }
-
-    def save(self) -> dict[str, bytes]:
-        return dict(self._files)
-
-    @classmethod
-    def load(cls, files: Mapping[str, bytes]) -> Self:
-        state = json.loads(files["model.json"])
-        model = cls(**state["options"])
-        model._size = {n: int(v) for n, v in state["size"].items()}
-        model._keep({"model.onnx": files["model.onnx"]})
-        return model
-
-    def onnx(self) -> bytes:
-        return self._files["model.onnx"]
