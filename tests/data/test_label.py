@@ -25,15 +25,59 @@ def _noisy(load, share, seed=0):
     return frame, {int(i) for i in wrong}
 
 
+def _example(tmp_path):
+    """Flowers with a few labels missing, three people's votes, and labels by hand: something for every labeler."""
+    found = load_wine()
+    rng = np.random.default_rng(0)
+    truth = np.array([f"kind {v}" for v in found.target], dtype=object)
+    votes = [np.where(rng.random(len(truth)) < p, truth, rng.permutation(truth)).tolist() for p in (0.95, 0.9, 0.6)]
+    lacking = rng.random(len(truth)) < 0.2
+    frame = pl.DataFrame(
+        {
+            **{f"f{i}": c for i, c in enumerate(found.data.T)},
+            **dict(zip(("ann", "bob", "eve"), votes, strict=True)),
+            "y": [None if m else v for m, v in zip(lacking, truth, strict=True)],
+        }
+    )
+    rows = np.flatnonzero(lacking)[:10]
+    path = tmp_path / "hand.csv"
+    pl.DataFrame({"row": rows, "label": truth[rows].tolist()}).write_csv(path)
+    options = {
+        "given": {},
+        "annotators": {"columns": ["ann", "bob", "eve"]},
+        "rules": {
+            "rules": [
+                {"label": "kind 0", "where": "f12 > 900"},
+                {"label": "kind 1", "where": "f9 < 3.5"},
+                {"label": "kind 2", "where": "f6 < 1.2"},
+            ]
+        },
+        "self_training": {"always": True, "precision": 0.8},
+        "by_hand": {"store": str(path)},
+    }
+    return frame, options
+
+
 @pytest.mark.step(8)
 @pytest.mark.parametrize("word", LABELERS.words())
+def test_every_member_keeps_the_contract(word, clean, tmp_path):
+    frame, options = _example(tmp_path)
+    assert word in options, f"say in _example how '{word}' is asked for"
+    frame = frame.drop("y") if word == "annotators" else frame.drop("ann", "bob", "eve")
+    ran = clean(frame, label={word: options[word]})
+    labeled = ran.label()
+    train = ran.split().train
+    check_labeler(LABELERS.build({word: options[word]}, "label"), train, labeled.goal, ran.collected.collected)
+    assert labeled.evidence[0].step == 8 and str(len(train)) in labeled.evidence[0].why
+
+
+@pytest.mark.step(8)
 @pytest.mark.parametrize("load", [load_breast_cancer, load_wine])
-def test_every_member_keeps_the_contract_and_finds_planted_errors(word, load, clean):
+def test_planted_errors_are_found(load, clean):
     frame, wrong = _noisy(load, 0.06)
     labeled = clean(frame).label()
-    train = labeled.learning
-    suspects = check_labeler(LABELERS.build(word, "label"), train, labeled.goal)
-    planted = wrong & set(train.rows.tolist())
+    suspects = check_labeler(LABELERS.build("given", "label"), labeled.learning, labeled.goal)
+    planted = wrong & set(labeled.learning.rows.tolist())
     found = set(suspects["row"].to_list()) & planted
     assert len(found) >= 0.8 * len(planted)
     assert len(found) >= 0.5 * suspects.height  # no more than half are false alarms
@@ -69,12 +113,31 @@ def test_amounts_far_from_their_rows(clean):
     assert set(labeled.suspects["row"].to_list()) == planted
 
 
-def test_dropping_is_asked_for(clean):
+def test_dropping_and_weighing_are_asked_for_and_written_down(clean):
     frame, _ = _noisy(load_breast_cancer, 0.06)
     kept = clean(frame).label()
+    listed = kept.ledger.filter(pl.col("rule").str.starts_with("label suspect"))
+    assert listed.height == kept.suspects.height > 0
+    assert not listed["accepted"].any() and set(listed["column"]) == {"y"}
     dropped = clean(frame, label={"given": {"drop": 0.8}}).label()
-    sure = kept.suspects.filter(pl.col("confidence") >= 0.8).height
-    assert 0 < sure == len(kept.learning) - len(dropped.learning)
+    sure = kept.suspects.filter(pl.col("confidence") >= 0.8)
+    assert 0 < sure.height == len(kept.learning) - len(dropped.learning)
+    out = dropped.ledger.filter(pl.col("rule") == "label suspect: row left out")
+    assert sorted(out["row"].to_list()) == sorted(sure["row"].to_list()) and out["accepted"].all()
+    less = clean(frame, label={"given": {"weigh": 0.8}}).label().learning
+    assert len(less) == len(kept.learning)
+    weight = dict(zip(less.rows.tolist(), less[less.named("weight")[0]].to_list(), strict=True))
+    assert {r for r, w in weight.items() if w < 1} == set(sure["row"].to_list())
+    for row, confidence in sure.select("row", "confidence").iter_rows():
+        assert weight[row] == pytest.approx(1 - confidence)
+
+
+def test_the_users_own_weights_are_kept(clean):
+    frame, _ = _noisy(load_breast_cancer, 0.06)
+    frame = frame.with_columns(pl.Series("times", [2.0] * len(frame)))
+    ran = clean(frame, label={"given": {"weigh": 0.8}}, roles={"weight": "times"})
+    learning = ran.label().learning
+    assert learning.named("weight") == ["times"] and learning["times"].max() == 2.0 > learning["times"].min()
 
 
 def test_a_clean_set_has_few_suspects(real):
