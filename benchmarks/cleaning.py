@@ -28,6 +28,7 @@ from thirtyfold.data.collect import Collect, source_of
 
 NO_ERROR = ("missing", "notation", "target missing", "duplicate")
 """Rules that say what a value means, not that it is wrong."""
+OFF = {"repair": "off", "spelling": "off", "characters": "off", "units": "off"}
 ANSWER = "made-up answer"
 
 
@@ -83,8 +84,8 @@ def _measures(hits: int, found: int, errors: int) -> dict[str, float]:
 
 
 def look(ledger: pl.DataFrame, sample: int) -> pl.DataFrame:
-    """A sample of what was changed, drawn with one seed; what means missing is left out."""
-    done = ledger.filter(pl.col("accepted") & ~pl.col("rule").str.starts_with("missing"))
+    """A sample of what was changed, drawn with one seed."""
+    done = ledger.filter(pl.col("accepted"))
     return done.sample(min(sample, done.height), seed=0).sort("row", "column") if done.height else done
 
 
@@ -158,7 +159,7 @@ def _look(asked: argparse.Namespace, options: dict[str, Any]) -> None:
         json.dumps({"rows": len(table), "changes": {f"{r}{'' if a else ' (proposed)'}": n for r, a, n in rules.rows()}})
     )
     if asked.score:
-        off = cleaned(frame, asked.target, {"repair": "off", "spelling": "off", "errors": "off", "text": "off"})[1]
+        off = cleaned(frame, asked.target, OFF)[1]
         print(json.dumps({"without": plain_score(off.table), "with": plain_score(done.table)}))
     for line in look(done.ledger, asked.sample).iter_rows(named=True):
         print("\t".join(str(line[k]) for k in ("row", "column", "before", "after", "rule", "confidence")))

@@ -264,6 +264,17 @@ def test_numbers_that_stand_for_missing(clean, values, found, text):
         assert all(v != v for v in door.rows([{"x": float(found[0])}, {"x": found[0]}])["x"])
 
 
+@pytest.mark.step(6)
+def test_none_is_a_word_where_gaps_are_written_otherwise(clean):
+    n = 60
+    frame = pl.DataFrame(
+        {"veneer": ["None", "Brick", "NA"] * 20, "roof": ["None", "Tile", "Tin"] * 20, "y": ["a", "a", "b", "b"] * 15}
+    )
+    table = clean(frame, fields={"veneer": "category", "roof": "category"}).table
+    assert len(table) == n
+    assert set(table["veneer"].unique()) == {"None", "Brick", None} and table["roof"].null_count() == 20
+
+
 def test_a_said_type_must_read_the_column(clean):
     frame = pl.DataFrame({"x": ["Paris", "Rome", "3"] * 20, "y": ["a", "b", "b"] * 20})
     with pytest.raises(

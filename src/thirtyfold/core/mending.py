@@ -67,12 +67,13 @@ class Mending:
     ``characters``: one form of each letter, none that cannot be seen (see ``tidy``); ``markup``: tags are taken out and
     entities read. ``units``: factor and offset by which a written unit comes to ``unit`` (``{"lb": (0.4536, 0)}``).
     ``values``: a written value that always means another. ``rules``: what the other values of the row give, for a value
-    that is not in ``known``, the words of the column.
+    that is not in ``known``, the words of the column. ``kept``: values that a person said are right as they are.
     """
 
     values: dict[str, str] = field(default_factory=dict)
     rules: tuple[Rule, ...] = ()
     known: tuple[str, ...] = ()
+    kept: tuple[str, ...] = ()
     units: dict[str, tuple[float, float]] = field(default_factory=dict)
     unit: str = ""
     characters: bool = False
@@ -80,7 +81,7 @@ class Mending:
 
     @cached_property
     def words(self) -> frozenset[str]:
-        return frozenset(self.known)
+        return frozenset((*self.known, *self.kept))
 
     @cached_property
     def letters(self) -> frozenset[str]:
@@ -88,6 +89,8 @@ class Mending:
 
     def alone(self, text: str) -> str:
         """The value put right from itself."""
+        if text in self.kept:
+            return text
         text = self.values.get(text, text)
         if self.characters or self.markup:
             text = tidy(text, markup=self.markup)
@@ -224,7 +227,7 @@ def _by_row(column: Column, described: Mapping[str, Column], frame: pl.DataFrame
     mending = column.mending
     assert mending is not None
     text = frame[column.name].str.strip_chars()
-    known = pl.Series(mending.known, dtype=pl.String)
+    known = pl.Series([*mending.known, *mending.kept], dtype=pl.String)
     doubtful = text.is_not_null() & ~text.is_in(known.implode()) & ~text.is_in(["", *column.markers])
     if not doubtful.any():
         return frame[column.name]

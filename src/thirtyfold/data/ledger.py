@@ -9,7 +9,7 @@ from thirtyfold.core.evidence import Evidence, Picture, TableView
 from thirtyfold.core.table import ROW, Table
 from thirtyfold.data.draft import Change
 
-__all__ = ["LEDGER", "evidence_of", "expand", "rows_aside"]
+__all__ = ["FIXED", "LEDGER", "evidence_of", "expand", "rows_aside"]
 
 LEDGER: dict[str, Any] = {
     "row": pl.Int64,
@@ -22,14 +22,14 @@ LEDGER: dict[str, Any] = {
 }
 """One line a change: the row in the collected table, what stood there, what stands there now (null: missing)."""
 
+FIXED = ("unreadable", "notation", "target missing")
+"""Rules of the reading itself: a cell cannot be put back to what its column cannot hold."""
+_MENDED = r"^(repair|form|text|unit|outlier|figures|swapped)"
+
 
 def expand(raw: pl.DataFrame, changes: list[Change]) -> pl.DataFrame:
     """Changes of values to one line a row that has the value."""
     parts = [pl.DataFrame(schema=LEDGER)]
-    single = [
-        (row, c.column, c.before, c.after, c.rule, c.confidence, c.accepted) for c in changes for row in c.rows or ()
-    ]
-    parts.append(pl.DataFrame(single, schema=LEDGER, orient="row"))
     everywhere = [c for c in changes if c.rows is None]
     for name in dict.fromkeys(c.column for c in everywhere):
         mine = [c for c in everywhere if c.column == name]
@@ -37,13 +37,27 @@ def expand(raw: pl.DataFrame, changes: list[Change]) -> pl.DataFrame:
             [(c.before, c.after, c.rule, c.confidence, c.accepted) for c in mine],
             schema={k: LEDGER[k] for k in ("before", "after", "rule", "confidence", "accepted")},
             orient="row",
-        ).unique("before", keep="last", maintain_order=True)
+        ).sort("accepted", maintain_order=True)
+        table = table.unique("before", keep="last", maintain_order=True)
         here = raw.select(pl.col(ROW).alias("row"), _as_text(raw[name]).alias("before"))
         hits = here.join(table, on="before", how="inner", maintain_order="left")
         parts.append(
             hits.with_columns(pl.lit(name).alias("column")).select(pl.col(n).cast(t) for n, t in LEDGER.items())
         )
-    return pl.concat(parts)
+    single = [
+        (row, c.column, c.before, c.after, c.rule, c.confidence, c.accepted) for c in changes for row in c.rows or ()
+    ]
+    parts.append(pl.DataFrame(single, schema=LEDGER, orient="row"))
+    return _settled(pl.concat(parts))
+
+
+def _settled(lines: pl.DataFrame) -> pl.DataFrame:
+    """One line for a cell that is changed: what was done last (nothing that is only proposed any more)."""
+    cell = ["row", "column"]
+    if not lines.height or not lines.select(cell).is_duplicated().any():
+        return lines
+    done = lines.filter("accepted").unique(cell, keep="last", maintain_order=True)
+    return pl.concat([done, lines.filter(~pl.col("accepted")).join(done.select(cell), on=cell, how="anti")])
 
 
 def _as_text(values: pl.Series) -> pl.Series:
@@ -93,7 +107,14 @@ def _cleaned(
         said.append(
             f"{_many(len(without), 'row')} without an answer {'was' if len(without) == 1 else 'were'} set aside."
         )
-    said += notes[:6]
+    mended = ledger.filter(pl.col("rule").str.contains(_MENDED))
+    if mended.height:
+        done = mended["accepted"].sum()
+        said.append(
+            f"{_many(int(done), 'cell')} that looked wrong {'was' if done == 1 else 'were'} put right, "
+            f"{mended.height - done:,} more are only told in the ledger."
+        )
+    said += notes[:8]
     pictures: list[Picture] = []
     if holes:
         shown = dict(list(holes.items())[:20])
@@ -109,7 +130,7 @@ def _cleaned(
     }
     aside = tuple(out_of.items())
     views = [TableView("Columns set aside", ("column", "why"), aside)] if aside else []
-    return Evidence(6, " ".join(said), numbers, (*_ledger_view(ledger), *views), tuple(pictures))
+    return Evidence(6, " ".join(said), numbers, (*_rules_view(ledger), *_ledger_view(ledger), *views), tuple(pictures))
 
 
 def _normalized(table: Table, ledger: pl.DataFrame, changes: list[Change]) -> Evidence:
@@ -147,6 +168,30 @@ def _normalized(table: Table, ledger: pl.DataFrame, changes: list[Change]) -> Ev
 def _rules(ledger: pl.DataFrame) -> dict[str, int]:
     counts = ledger.filter("accepted")["rule"].value_counts()
     return dict(sorted(counts.iter_rows()))
+
+
+def _rules_view(ledger: pl.DataFrame) -> list[TableView]:
+    """What each rule did, and the words of the Spec that decide otherwise."""
+    if not ledger.height:
+        return []
+    counts = (
+        ledger.group_by("rule", "accepted")
+        .agg(pl.len().alias("cells"), pl.col("column").n_unique().alias("columns"), pl.col("confidence").mean())
+        .sort(["cells", "rule", "accepted"], descending=[True, False, False])
+    )
+    rows = tuple(
+        (
+            rule,
+            "done" if done else "proposed",
+            cells,
+            columns,
+            round(sure, 2),
+            "" if rule.startswith(FIXED) else f'clean.{"undo" if done else "accept"}: ["{rule}"]',
+        )
+        for rule, done, cells, columns, sure in counts.head(60).iter_rows()
+    )
+    note = "A decision may also name a column, a value or a row: {rule, column, before, row}."
+    return [TableView("Rules", ("rule", "state", "cells", "columns", "confidence", "to decide otherwise"), rows, note)]
 
 
 def _ledger_view(ledger: pl.DataFrame) -> list[TableView]:

@@ -12,12 +12,11 @@ from thirtyfold.core.family import nearest
 from thirtyfold.core.mending import Mending
 from thirtyfold.core.table import ROW, Column, Table
 from thirtyfold.data.draft import Change, Proposal, Stretch
+from thirtyfold.data.ledger import FIXED
 
 __all__ = ["Decision", "Review"]
 
 _KEYS = ("rule", "column", "before", "row")
-_FIXED = ("unreadable", "notation", "target missing", "duplicate")
-"""Rules of the reading itself and of rows: a cell cannot be put back to what its column cannot hold."""
 
 
 @dataclass(frozen=True)
@@ -84,14 +83,21 @@ class Review:
             return said
         columns = {c.name: c for c in said.columns}
         changes: list[Change] = []
+        undone: dict[str, set[str]] = {}
+        taken: dict[str, dict[str, str | None]] = {}
         for change in said.changes:
-            column = columns.get(change.column, table.columns[change.column])
             wanted = change.accepted
             if change.accepted and any(d.of_value(change) for d in self.undo):
-                wanted, columns[change.column] = False, _without(column, change.before)
+                wanted = False
+                undone.setdefault(change.column, set()).add(change.before)
             elif not change.accepted and change.rows is None and any(d.of_value(change) for d in self.accept):
-                wanted, columns[change.column] = True, _with(column, change, stretch)
+                wanted = True
+                taken.setdefault(change.column, {})[change.before] = change.after
             changes.append(replace(change, accepted=wanted))
+        for name, values in undone.items():
+            columns[name] = _without(columns.get(name, table.columns[name]), values)
+        for name, to in taken.items():
+            columns[name] = _with(columns.get(name, table.columns[name]), to, stretch)
         numbers = table.rows
         named = [(int(numbers[at]), rule) for at, rule in said.aside.items()]
         back = {n for d in self.undo for n in d.of_rows(named)}
@@ -101,7 +107,7 @@ class Review:
     def rows(self, table: Table, ledger: pl.DataFrame) -> tuple[Table, pl.DataFrame]:
         """Decisions on single rows: the cell as it was written, or as it was proposed; and the ledger that says so."""
         cells: dict[str, dict[int, str | None]] = {}
-        fixed = pl.any_horizontal(pl.col("rule").str.starts_with(r) for r in _FIXED)
+        fixed = pl.any_horizontal(pl.col("rule").str.starts_with(r) for r in (*FIXED, "duplicate"))
         for decisions, accepted in ((self.undo, False), (self.accept, True)):
             for decision in decisions:
                 if decision.row is None and not accepted:
@@ -124,29 +130,30 @@ class Review:
         ]
 
 
-def _without(column: Column, before: str) -> Column:
-    """The column with a value left as it is written, also at serving."""
+def _without(column: Column, values: set[str]) -> Column:
+    """The column with these values left as they are written, also at serving."""
     mending = column.mending
     if mending is not None:
-        values = {k: v for k, v in mending.values.items() if k != before}
-        known = tuple(sorted({*mending.known, before})) if mending.rules else mending.known
-        mending = replace(mending, values=values, known=known)
+        kept = tuple(sorted({*mending.kept, *values}))
+        mending = replace(mending, values={k: v for k, v in mending.values.items() if k not in values}, kept=kept)
+    gone = {*values, *(f"{v}.0" for v in values), *(v.removesuffix(".0") for v in values)}
     return replace(
         column,
-        markers=tuple(m for m in column.markers if m not in (before, f"{before}.0") and f"{m}.0" != before),
-        spellings={k: v for k, v in column.spellings.items() if k != before},
+        markers=tuple(m for m in column.markers if m not in gone),
+        spellings={k: v for k, v in column.spellings.items() if k not in values},
         mending=mending,
     )
 
 
-def _with(column: Column, change: Change, stretch: Stretch) -> Column:
-    """The column with a proposed value taken, also at serving."""
-    if change.after is None:
-        return replace(column, markers=tuple(dict.fromkeys((*column.markers, change.before))))
-    if stretch == "raw":
+def _with(column: Column, values: dict[str, str | None], stretch: Stretch) -> Column:
+    """The column with proposed values taken, also at serving."""
+    gone = tuple(v for v, after in values.items() if after is None)
+    words = {v: after for v, after in values.items() if after is not None}
+    column = replace(column, markers=tuple(dict.fromkeys((*column.markers, *gone))))
+    if stretch == "raw" and words:
         mending = column.mending or Mending()
-        return replace(column, mending=replace(mending, values={**mending.values, change.before: change.after}))
-    return replace(column, spellings={**column.spellings, change.before: change.after})
+        return replace(column, mending=replace(mending, values={**mending.values, **words}))
+    return replace(column, spellings={**column.spellings, **words})
 
 
 def _set(table: Table, name: str, values: dict[int, str | None]) -> Table:

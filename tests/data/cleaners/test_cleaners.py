@@ -262,6 +262,21 @@ def test_decisions_of_a_reviewer(clean):
             clean(frame, clean={"undo": [wrong]})
 
 
+@pytest.mark.step(6, 29)
+def test_repairs_can_be_undone_by_rule_and_by_value(real):
+    """With every rule undone nothing but the reading is left; a value undone stays, here and at the door."""
+    plain = real("hospital", clean={"repair": "off", "characters": "off"}).table
+    undone = real("hospital", clean={"undo": ["repair", "form", "text"]})
+    assert undone.table["city"].equals(plain["city"], null_equal=True)
+    assert undone.table["type"].equals(plain["type"], null_equal=True)
+    one = real("hospital", clean={"undo": [{"column": "city", "before": "birminghxm"}]}).table
+    seen = set(one["city"].unique())
+    assert "birminghxm" in seen and "birmingxam" not in seen and "birmingxam" in set(plain["city"].unique())
+    raw = undone.collected.collected.frame
+    served, _ = Door(tuple(one.columns[n] for n in one.inputs)).table(raw)
+    assert served["city"].equals(one["city"], null_equal=True)
+
+
 @pytest.mark.step(6)
 def test_a_dropped_copy_comes_back(clean):
     frame = pl.DataFrame({"x": [f"{i % 40}.3" for i in range(60)], "y": ["ab"[i % 40 % 2] for i in range(60)]})

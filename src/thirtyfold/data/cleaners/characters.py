@@ -36,6 +36,9 @@ class Characters:
             values = draft.table[column.name]
             if values.dtype != pl.String or column.role in ("id", "ignore"):
                 continue
+            head = values.head(200)
+            if head.cast(pl.Float64, strict=False).null_count() <= 0.1 * len(head) + head.null_count():
+                continue  # numbers
             odd = values.str.contains(r"[^\x20-\x7E]|[<&]").fill_null(value=False)
             if not odd.any():
                 continue

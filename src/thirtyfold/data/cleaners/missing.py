@@ -18,6 +18,8 @@ _WORDS = {
     "#value!", "#ref!", "#div/0!", "#name?", "#null!", "#num!",
 }  # fmt: skip
 _WORDS_IN_NUMBERS = {"unknown", "empty", "not known", "undefined", "tbd", "unk"}
+_ALSO_WORDS = {"none", "nil", "not applicable"}
+"""Words for "there is none", which is an answer, where the column writes its gaps in another way."""
 _NINES = re.compile(r"-?9{2,}(?:\.0*)?|-?9{3,}\.9+")
 
 
@@ -60,6 +62,8 @@ class Missing:
         words = distinct.filter(numbers.is_null() | numbers.is_nan())
         lower = words.str.to_lowercase()
         spelled = [w for w, low in zip(words.to_list(), lower.to_list(), strict=True) if low in _WORDS]
+        if values.null_count() or len({w.lower() for w in spelled} - _ALSO_WORDS) or (distinct == "").any():
+            spelled = [w for w in spelled if w.lower() not in _ALSO_WORDS]  # gaps are written otherwise here
         mostly = len(words) - len(spelled) <= 0.02 * max(1, len(distinct)) + 1 and len(distinct) > len(words) + 1
         if mostly:
             spelled += [w for w, low in zip(words.to_list(), lower.to_list(), strict=True) if low in _WORDS_IN_NUMBERS]

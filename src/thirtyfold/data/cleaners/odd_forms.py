@@ -16,7 +16,7 @@ __all__ = ["OddForms"]
 _SHARE = 0.02
 """Share of rows from which a form is one that the column has."""
 _MOST = 20_000
-_WORD, _VALUE = "form: a slip of the column's word", "form: a slip of the usual value"
+_WORD, _VALUE = "form: a slip of an own word", "form: a slip of the usual value"
 _NEAR = "form: the only one near"
 
 

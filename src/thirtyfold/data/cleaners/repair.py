@@ -40,8 +40,8 @@ class Repair:
         table = draft.table
         if self.repair == "off" or len(table) < 30:
             return Proposal()
-        columns = {c.name: values for c in table.columns.values() if (values := _words(c, table[c.name])) is not None}
-        start = {n: coded(n, v) for n, v in columns.items()}
+        columns = [c for c in table.columns.values() if _has_words(c, table[c.name])]
+        start = {c.name: coded(c.name, table[c.name], c.markers) for c in columns}
         start = {n: c for n, c in start.items() if len(c.values) > 1}
         target = table.columns[str(table.target)] if table.target else None
         answer = coded(target.name, table[target.name].cast(pl.String)) if target else None
@@ -60,25 +60,24 @@ class Repair:
         return Proposal(described, tuple(changes), notes=(_said(rules),))
 
 
-def _words(column: Column, values: pl.Series) -> pl.Series | None:
-    """The values of an input as written, without what means missing; None for amounts and other kinds.
+def _has_words(column: Column, values: pl.Series) -> bool:
+    """Whether an input holds words or codes, not amounts.
 
     Whole numbers are amounts unless they are few or, like codes of a place or a thing, all equally long.
     """
     if column.role != "input" or values.dtype != pl.String:
-        return None
+        return False
     head = values.drop_nulls().head(1000).str.strip_chars()
     head = head.filter(~head.is_in(["", *column.markers]))
     figures = head.str.contains(r"^[+-]?[\d.,]*\d$")
     if not len(head) or int(head.str.contains(r"^[+-]?\d+\.\d+$").sum()) > 0.3 * len(head):
-        return None
+        return False
     if figures.sum() > 0.9 * len(head) and head.n_unique() > 30:
         long = head.filter(figures).str.len_chars()
         usual = int(str(long.mode().sort()[0]))
         if usual < 4 or int((long == usual).sum()) < 0.95 * len(long):
-            return None
-    text = values.str.strip_chars()
-    return text.set(text.is_in(["", *column.markers]), None) if column.markers or (text == "").any() else text
+            return False
+    return True
 
 
 @dataclass

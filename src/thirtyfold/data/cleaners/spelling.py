@@ -3,6 +3,7 @@
 import re
 from collections.abc import Iterable
 from dataclasses import replace
+from functools import cache
 from typing import ClassVar, Literal, NamedTuple
 
 import polars as pl
@@ -145,15 +146,24 @@ def _by_fingerprint(counts: dict[str, int]) -> dict[str, list[str]]:
     return {k: g for k, g in groups.items() if len(g) > 1}
 
 
+@cache
+def _places() -> dict[str, dict[str, int]]:
+    """For each kind of thing, the number of the thing by the fingerprint of each of its names."""
+    return {
+        kind: {fingerprint(name): at for at, names in enumerate(things) for name in names}
+        for kind, things in KINDS.items()
+    }
+
+
 def _aliases(counts: dict[str, int], moved: dict[str, str]) -> list[_Guess]:
     """Two names of one thing, where nearly all rows of the column name things of that kind; the one used most stays."""
     totals: dict[str, int] = {}
     for value, times in counts.items():
         totals[moved.get(value, value)] = totals.get(moved.get(value, value), 0) + times
     rows = sum(counts.values())
-    for kind, things in KINDS.items():
-        place = {fingerprint(name): at for at, names in enumerate(things) for name in names}
-        known = {v: place[key] for v in counts if (key := fingerprint(v)) in place}
+    prints = {v: fingerprint(v) for v in counts}
+    for kind, place in _places().items():
+        known = {v: place[key] for v, key in prints.items() if key in place}
         if sum(counts[v] for v in known) < 0.8 * rows or len({*known.values()}) < 2:
             continue
         found: list[_Guess] = []
