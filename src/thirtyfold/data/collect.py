@@ -71,6 +71,7 @@ class Collect:
 def _evidence(read: Read) -> list[Evidence]:
     rows, lineage = read.frame, read.lineage
     bad = read.quarantine.height
+    said = "".join(f" {note}" for note in lineage.get("notes", ())[:20])
     lost = f" {bad:,} lines could not be read and are in quarantine with the reason." if bad else ""
     numbers = {k: v for k, v in lineage.items() if k != "parts"} | {"quarantined": bad}
     head = TableView(
@@ -91,7 +92,7 @@ def _evidence(read: Read) -> list[Evidence]:
         )
     collect = Evidence(
         4,
-        f"{rows.height:,} rows of {rows.width} columns were read from {lineage['address']}.{lost}",
+        f"{rows.height:,} rows of {rows.width} columns were read from {lineage['address']}.{lost}{said}",
         numbers,
         tuple(tables),
     )

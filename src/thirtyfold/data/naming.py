@@ -6,7 +6,6 @@ import re
 from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
-from urllib.parse import urlsplit
 
 from thirtyfold.core.errors import DataError, Fault
 from thirtyfold.core.family import Choice, Family
@@ -78,7 +77,7 @@ def choice_of(choice: Choice, where: str = "collect") -> Choice:
         return choice
     if choice == "-":
         return "stdin"
-    scheme = urlsplit(choice).scheme if "://" in choice else ""
+    scheme = choice.split("://", 1)[0].lower() if "://" in choice else ""
     if scheme:
         known = endings("schemes", scheme)
         if scheme in known:

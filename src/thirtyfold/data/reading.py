@@ -6,6 +6,7 @@ import hashlib
 import os
 import re
 from collections.abc import Callable, Sequence
+from functools import lru_cache
 from importlib import import_module
 from pathlib import Path
 from typing import Any, ClassVar, NamedTuple, Protocol
@@ -108,7 +109,14 @@ def existing(path: str | Path) -> Path:
 
 
 def sha256_of(path: Path) -> str:
-    """The sha256 of a file's bytes."""
+    """The sha256 of a file's bytes; of a file that has not changed since, as it was found."""
+    now = path.stat()
+    return _sha256(path.absolute(), now.st_size, now.st_mtime_ns, now.st_ino)
+
+
+@lru_cache(maxsize=1 << 16)
+def _sha256(path: Path, size: int, changed: int, inode: int) -> str:
+    del size, changed, inode  # they are part of the key
     with path.open("rb") as file:
         return hashlib.file_digest(file, "sha256").hexdigest()
 

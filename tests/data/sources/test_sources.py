@@ -59,6 +59,9 @@ def made(tmp_path):
         "xml": ({"path": _text(tmp_path / "t.xml", _xml())}, 3),
         "parts": ({"path": _parts(tmp_path / "parts")}, 3),
         "stdin": ({}, 3),
+        "join": ({"left": csv, "right": _text(tmp_path / "k.csv", "n\n1\n"), "on": ["n"]}, 3),
+        "hugging_face": ({"name": _parts(tmp_path / "set")}, 3),
+        "folder": ({"path": _texts(tmp_path / "texts")}, 3),
         "logs": ({"path": _text(tmp_path / "t.log", "2024-01-01 10:00:00 INFO a: up\n" * 3)}, 3),
         "stack": ({"sources": [csv, {"csv": {"path": csv}}]}, 6),
         "url": ({"address": "https://example.org/t.csv", "sha256": _mirrored(files["csv"], tmp_path)}, 3),
@@ -74,6 +77,13 @@ def _text(path, text):
 def _xml():
     rows = ("".join(f"<{k}>{v}</{k}>" for k, v in row.items() if v is not None) for row in ROWS.to_dicts())
     return f"<all><about>x</about>{''.join(f'<row>{r}</row>' for r in rows)}</all>"
+
+
+def _texts(folder):
+    folder.mkdir()
+    for i in range(3):
+        (folder / f"{i}.txt").write_text("hello")
+    return str(folder)
 
 
 def _parts(folder):
@@ -117,6 +127,7 @@ def test_every_member_keeps_the_contract(word, made, tmp_path, monkeypatch):
     options, rows = made[word]
     iris = [*(f"{p} {s} (cm)" for p in ("sepal", "petal") for s in ("length", "width")), "target"]
     own = {"sklearn": iris, "logs": ["time", "level", "component", "message", "template", "event", "parameters"]}
+    own["folder"] = ["path", "bytes", "text", "words"]
     frame = check_source(SOURCES.find(word)(**options), rows, own.get(word, ["city", "n", "x"]))
     if word not in (*own, "stack"):
         assert frame["city"].to_list() == ["Paris", "Rome", None]

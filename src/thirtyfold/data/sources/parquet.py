@@ -1,11 +1,13 @@
 """parquet: a Parquet or Arrow (Feather) file, or a folder of Parquet files by pattern."""
 
+from __future__ import annotations
+
+import json
 from pathlib import Path
 from typing import ClassVar
 
-import polars as pl
-
 from thirtyfold.core.errors import DataError, Fault
+from thirtyfold.core.late import pl
 from thirtyfold.core.step import Context
 from thirtyfold.data.reading import Read, existing, named, quarantined, trace, whole
 
@@ -13,7 +15,10 @@ __all__ = ["Parquet"]
 
 
 class Parquet:
-    """A Parquet, Arrow or Feather file; values keep the types they are stored in. ``columns`` reads only some."""
+    """A Parquet, Arrow or Feather file; values keep the types they are stored in. ``columns`` reads only some.
+
+    What is nested becomes columns named ``outer.inner``, a list its text as JSON; raw bytes are left out.
+    """
 
     suffixes: ClassVar[tuple[str, ...]] = (".parquet", ".pq", ".arrow", ".feather", ".ipc")
 
@@ -47,4 +52,20 @@ class Parquet:
             raise DataError(
                 Fault(str(path), f"is not {kind} file, or it is cut off ({what}).", hint="Copy or export it again.")
             ) from None
+        frame = _flat(frame)
         return frame.rename(dict(zip(frame.columns, named(frame.columns, str(path)), strict=True)))
+
+
+def _flat(frame: pl.DataFrame) -> pl.DataFrame:
+    """Columns of one plain value a row."""
+    done: list[pl.Series] = []
+    for column in frame.get_columns():
+        if isinstance(column.dtype, pl.Struct):
+            inner = column.struct.unnest()
+            done += _flat(inner.rename({n: f"{column.name}.{n}" for n in inner.columns})).get_columns()
+        elif isinstance(column.dtype, pl.List | pl.Array):
+            texts = [None if v is None else json.dumps(v, ensure_ascii=False, default=str) for v in column.to_list()]
+            done.append(pl.Series(column.name, texts, dtype=pl.String))
+        elif column.dtype != pl.Binary:
+            done.append(column)
+    return pl.DataFrame(done)

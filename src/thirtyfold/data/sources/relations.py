@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from fnmatch import fnmatchcase
-from typing import Annotated, Any, ClassVar, Literal
+from typing import Annotated, Any, ClassVar
 
 from pydantic import Field
 
@@ -12,14 +12,12 @@ from thirtyfold.core.errors import DataError, Fault
 from thirtyfold.core.family import Choice
 from thirtyfold.core.late import pl
 from thirtyfold.core.step import Context
+from thirtyfold.data.aggregates import ALL, Kind, aggregates, same_types
 from thirtyfold.data.databases import Database, ForeignKey, Gone, Session, asked, lineage_of, listed
 from thirtyfold.data.naming import source_of
 from thirtyfold.data.reading import Read, Source, outside_of, quarantined, whole
 
 __all__ = ["Relations"]
-
-Kind = Literal["count", "sum", "mean", "min", "max", "most_frequent", "distinct"]
-ALL: tuple[Kind, ...] = ("count", "sum", "mean", "min", "max", "most_frequent", "distinct")
 
 
 class Relations:
@@ -55,7 +53,14 @@ class Relations:
         """Every row of the table with what belongs to it."""
         frame, used, unmatched = self._frame(None, context)
         missing = [p for p in self.leave_out if p not in used["left out by"]]
-        more = {"format": "relations", "tables": used["tables"], "unmatched": unmatched, "left_out": used["left out"]}
+        notes = [f"{n:,} rows of {way} point to no row." for way, n in sorted(unmatched.items())]
+        more = {
+            "format": "relations",
+            "tables": used["tables"],
+            "unmatched": unmatched,
+            "notes": notes,
+            "left_out": used["left out"],
+        }
         if missing:
             raise DataError(
                 [
@@ -131,7 +136,7 @@ class _Walk:
             [f"{name}.{c}" for c in key.other_columns], keep="first", maintain_order=True
         )
         right = [f"{name}.{c}" for c in key.other_columns]
-        left, other = _same_types(frame, list(key.columns), other, right)
+        left, other = same_types(frame, list(key.columns), other, right)
         odd = left.join(other, left_on=list(key.columns), right_on=right, how="anti")
         pointing = odd.drop_nulls(list(key.columns)).height
         if pointing:
@@ -144,7 +149,7 @@ class _Walk:
         many = self.up(key.table, depth, (key,))
         sides = {c for k in self.keys if k.table == key.table for c in k.columns} | set(self.session.primary(key.table))
         rows = many.group_by(list(key.columns), maintain_order=True).agg(self._summed(many, sides, name))
-        left, rows = _same_types(frame, list(key.other_columns), rows, list(key.columns))
+        left, rows = same_types(frame, list(key.other_columns), rows, list(key.columns))
         lost = rows.drop_nulls(list(key.columns)).join(
             left, left_on=list(key.columns), right_on=list(key.other_columns), how="anti"
         )
@@ -158,25 +163,9 @@ class _Walk:
 
     def _summed(self, many: pl.DataFrame, keys: set[str], name: str) -> list[pl.Expr]:
         """The aggregates of the many side; keys say nothing and are left out."""
-        found = [pl.len().cast(pl.Int64).alias(f"{name}.count")] if "count" in self.aggregates else []
-        ids = {f".{c}" for k in self.keys for c in (*k.columns, *k.other_columns)}
-        for column, kind in many.schema.items():
-            if column in keys or f".{column.rsplit('.', 1)[-1]}" in ids:
-                continue
-            value, title = pl.col(column), f"{name}.{column}"
-            if kind.is_numeric():
-                value = value.cast(pl.Float64) if isinstance(kind, pl.Decimal) else value
-                made: dict[str, pl.Expr] = {"sum": value.sum(), "mean": value.mean()}
-                made |= {"min": value.min(), "max": value.max()}
-            elif kind.is_temporal():
-                made = {"min": value.min(), "max": value.max()}
-            else:
-                made = {
-                    "most_frequent": _most_frequent(value),
-                    "distinct": value.drop_nulls().n_unique().cast(pl.Int64),
-                }
-            found += [made[a].alias(f"{title}.{a}") for a in self.aggregates if a in made]
-        return found
+        ids = {c for k in self.keys for c in (*k.columns, *k.other_columns)}
+        leave = keys | {c for c in many.columns if c.rsplit(".", 1)[-1] in ids}
+        return aggregates(many, leave, name, self.aggregates)
 
     def _named(self, key: ForeignKey, rivals: list[ForeignKey], table: str) -> str:
         """The name of what a key leads to; with the columns where two keys lead there."""
@@ -187,21 +176,3 @@ class _Walk:
             sql = f"SELECT * FROM {self.session.quoted(table)}"  # noqa: S608 - a listed name, quoted
             self.seen[table] = asked(self.session, self.where, sql, None, self.context, [0])
         return self.seen[table]
-
-
-def _most_frequent(value: pl.Expr) -> pl.Expr:
-    """The value that comes most often, and of equals the first in the alphabet, so that it is always the same."""
-    return value.drop_nulls().mode().sort().first()
-
-
-def _same_types(
-    left: pl.DataFrame, on: list[str], right: pl.DataFrame, right_on: list[str]
-) -> tuple[pl.DataFrame, pl.DataFrame]:
-    """Keys of different types compared as text."""
-    odd = [(a, b) for a, b in zip(on, right_on, strict=True) if left.schema[a] != right.schema[b]]
-    if not odd:
-        return left, right
-    return (
-        left.with_columns(pl.col(a).cast(pl.String) for a, _ in odd),
-        right.with_columns(pl.col(b).cast(pl.String) for _, b in odd),
-    )

@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import os
 from pathlib import Path
-from typing import Annotated, Any, ClassVar
+from typing import Annotated, ClassVar
 from urllib.parse import unquote, urlsplit
 
 from pydantic import Field
@@ -14,6 +14,7 @@ from thirtyfold.core.errors import DataError, Fault
 from thirtyfold.core.family import Choice, split_choice
 from thirtyfold.core.late import pl
 from thirtyfold.core.step import Context
+from thirtyfold.data.fetching import fetch
 from thirtyfold.data.naming import ending_of, endings, source_of
 from thirtyfold.data.reading import Read, Source, columns_of, kept_at, sha256_of
 
@@ -72,7 +73,10 @@ class Url:
         return source_of({known[ending]: {"path": str(path)}}, "collect.url")
 
     def _file(self, context: Context | None) -> Path:
-        parts = urlsplit(self.address)
+        try:
+            parts = urlsplit(self.address)
+        except ValueError:  # a bracket that does not close
+            parts = urlsplit("")
         if parts.scheme not in ("http", "https") or not parts.netloc:
             raise DataError(Fault(self.address, "is not an address.", "http://... or https://..."))
         return self._mirrored() or self._cached() or self._download(context)
@@ -98,47 +102,9 @@ class Url:
         return place if place.is_file() and (not self.sha256 or sha256_of(place) == self.sha256) else None
 
     def _download(self, context: Context | None) -> Path:
-        import httpx
-
         place = self._place()
-        place.parent.mkdir(parents=True, exist_ok=True)
-        part = place.with_name(place.name + ".part")
-        try:
-            with httpx.Client(follow_redirects=True, timeout=self.timeout) as client:
-                _fetch(client, self.address, part, context)
-        except (httpx.HTTPError, OSError) as error:
-            raise DataError(
-                Fault(
-                    self.address,
-                    f"could not be downloaded ({error}).",
-                    hint="Run again to go on where it stopped, or name a folder that has it in THIRTYFOLD_MIRROR.",
-                )
-            ) from None
-        if self.sha256 and sha256_of(part) != self.sha256:
-            came = sha256_of(part)
-            part.unlink()
-            raise DataError(Fault(self.address, f"the file has the sha256 {came}, not {self.sha256}."))
-        part.replace(place)
+        fetch(self.address, place, self.sha256, self.timeout, context)
         return place
-
-
-def _fetch(client: Any, address: str, part: Path, context: Context | None) -> None:
-    """Download to ``part``, going on from what is there where the server can."""
-    have = part.stat().st_size if part.exists() else 0
-    headers = {"Range": f"bytes={have}-", "Accept-Encoding": "identity"} if have else {"Accept-Encoding": "identity"}
-    with client.stream("GET", address, headers=headers) as answer:
-        if answer.status_code == 416:  # all of it is here already
-            return
-        answer.raise_for_status()
-        goes_on = have and answer.status_code == 206
-        total = float(answer.headers.get("content-length", 0)) + (have if goes_on else 0)
-        done = have if goes_on else 0
-        with part.open("ab" if goes_on else "wb") as file:
-            for block in answer.iter_bytes(1 << 18):
-                file.write(block)
-                done += len(block)
-                if context is not None:
-                    context.progress(f"downloading {address}", done, total or None)
 
 
 def _checked(path: Path, sha256: str) -> Path:
