@@ -16,8 +16,7 @@ from thirtyfold.data.quick import chances, features
 __all__ = ["Ranked", "look_at", "media_features", "rank"]
 
 KNOWN = ("number", "category", "boolean", "text")
-BATCH = 40
-SEEN = 5
+BATCH = 30
 
 
 class Ranked(NamedTuple):
@@ -50,49 +49,59 @@ def look_at(table: Table, media: dict[str, Callable[[Sequence[str]], Any]]) -> A
 def rank(x: Any, labeled: Array, codes: Array, classes: int, open_: Array, seed: int = 0) -> Ranked:
     """Positions ``open_``, the most useful first; ``labeled`` positions have the classes ``codes``.
 
-    The first ``BATCH`` are chosen one by one among the least sure, each as far as possible from those chosen before
-    (farthest-first); without two classes to learn from, by distance alone.
+    The first ``BATCH`` are chosen one by one: the model's doubt (how near its second class is to its first) times the
+    distance to the rows chosen before. Without two classes to learn from, each is drawn with the square of its distance
+    (as k-means++ begins). The others follow by doubt.
     """
     rng = np.random.default_rng(seed)
     if not len(open_):
         return Ranked(open_, None)
-    said = None
-    if len(np.unique(codes)) >= 2:
-        said = chances(x[labeled], codes, x, classes)
-        two = np.sort(said[open_], axis=1)[:, -2:]
-        unsure = 1 - (two[:, 1] - two[:, 0])
-        order = open_[np.lexsort((rng.permutation(len(open_)), -unsure))]
-    else:
-        order = rng.permutation(open_)
-    pool = order[: max(BATCH * SEEN, 200)]
-    first = _spread(x, pool, BATCH, labeled if said is None else pool[:0])
-    rest = order[~np.isin(order, first)]
-    return Ranked(np.concatenate([first, rest]), said)
+    pool = rng.permutation(open_)
+    rows = _unit(x[pool])
+    if len(np.unique(codes)) < 2:
+        first = _spread(rows, _unit(x[labeled[-200:]]), rng)
+        rest = np.setdiff1d(np.arange(len(pool)), first)
+        return Ranked(pool[np.concatenate([first, rng.permutation(rest)])], None)
+    said = chances(x[labeled], codes, x, classes)
+    two = np.sort(said[pool], axis=1)[:, -2:]
+    doubt = 1 - (two[:, 1] - two[:, 0])
+    first = _doubtful(rows, doubt)
+    order = np.argsort(-doubt, kind="stable")
+    return Ranked(pool[np.concatenate([first, order[~np.isin(order, first)]])], said)
 
 
-def _spread(x: Any, pool: Array, many: int, done: Array) -> Array:
-    """Farthest-first by the cosine: the next is the one least like any chosen or done; the first of the pool begins."""
-    if not x.shape[1]:
-        return pool[:many]
-    rows = x[pool]
+def _unit(rows: Any) -> Any:
+    """Rows of length 1, so that products are cosines."""
     length = np.sqrt(np.asarray(rows.multiply(rows).sum(axis=1)).ravel())
-    rows = rows.multiply(1 / np.maximum(length, 1e-12)[:, None]).tocsr()
-    near = np.full(len(pool), -2.0)
-    for at in done[-200:]:
-        near = np.maximum(near, _like(rows, x[int(at)]))
-    chosen: list[int] = []
-    for _ in range(min(many, len(pool))):
-        masked = near.copy()
-        masked[chosen] = np.inf
-        at = int(masked.argmin()) if chosen or len(done) else 0
-        chosen.append(at)
-        near = np.maximum(near, _like(rows, rows[at]))
-    return pool[chosen]
+    return rows.multiply(1 / np.maximum(length, 1e-12)[:, None]).tocsr()
 
 
 def _like(rows: Any, one: Any) -> Array:
-    length = float(np.sqrt(one.multiply(one).sum())) or 1.0
-    return np.asarray((rows @ one.T).todense()).ravel() / length
+    return np.asarray((rows @ one.T).todense()).ravel()
+
+
+def _spread(rows: Any, done: Any, rng: np.random.Generator) -> Array:
+    near = np.zeros(rows.shape[0])
+    for at in range(done.shape[0]):
+        near = np.maximum(near, _like(rows, done[at]))
+    chosen: list[int] = []
+    for _ in range(min(BATCH, rows.shape[0])):
+        odds = np.maximum(1 - near, 1e-9) ** 2
+        odds[chosen] = 0
+        chosen.append(int(rng.choice(rows.shape[0], p=odds / odds.sum())))
+        near = np.maximum(near, _like(rows, rows[chosen[-1]]))
+    return np.array(chosen, dtype=np.int64)
+
+
+def _doubtful(rows: Any, doubt: Array) -> Array:
+    near = np.zeros(rows.shape[0])
+    chosen: list[int] = []
+    for _ in range(min(BATCH, rows.shape[0])):
+        score = doubt * (1 - near)
+        score[chosen] = -np.inf
+        chosen.append(int(score.argmax()))
+        near = np.maximum(near, _like(rows, rows[chosen[-1]]))
+    return np.array(chosen, dtype=np.int64)
 
 
 def media_features(kind: str, find: Callable[[str], Path | None]) -> Callable[[Sequence[str]], Array]:
