@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from fnmatch import fnmatchcase
-from typing import Annotated, Any, ClassVar
+from functools import cached_property
+from typing import Annotated, Any, ClassVar, cast
 
 from pydantic import Field
 
@@ -15,7 +16,7 @@ from thirtyfold.core.step import Context
 from thirtyfold.data.aggregates import ALL, Kind, aggregates, same_types
 from thirtyfold.data.databases import Database, ForeignKey, Gone, Session, asked, lineage_of, listed
 from thirtyfold.data.naming import source_of
-from thirtyfold.data.reading import Read, Source, outside_of, quarantined, whole
+from thirtyfold.data.reading import Read, outside_of, quarantined, whole
 
 __all__ = ["Relations"]
 
@@ -40,12 +41,9 @@ class Relations:
         aggregates: list[Kind] | None = None,
         leave_out: list[str] | None = None,
     ) -> None:
-        opened: Any = source_of(database, "collect.relations.database")
-        if not hasattr(opened, "open") or not hasattr(opened, "where"):
-            known = "sqlite, duckdb, postgres, mysql"
-            raise DataError(Fault("collect.relations.database", f"{database!r} is not a database.", known))
-        self.database: Database = opened
-        self.opened: Source = opened
+        self.opened: Any = source_of(database, "collect.relations.database")
+        if not hasattr(self.opened, "behind"):
+            _refuse_other(self.opened)
         self.table, self.depth = table, depth
         self.aggregates, self.leave_out = tuple(aggregates or ALL), tuple(leave_out or ())
 
@@ -68,11 +66,19 @@ class Relations:
                     for p in missing
                 ]
             )
-        return Read(frame, quarantined(), lineage_of(frame, self.database.where, **more))
+        where = getattr(self.opened, "address", self.database.where) if self.opened is not self.database else None
+        return Read(frame, quarantined(), lineage_of(frame, where or self.database.where, **more))
 
     def peek(self, rows: int) -> pl.DataFrame:
         """The first rows; the tables are read whole, for a count of a part would be wrong."""
         return self._frame(rows, None)[0]
+
+    @cached_property
+    def database(self) -> Database:
+        """The database; behind an address it is fetched now."""
+        opened = self.opened.behind() if hasattr(self.opened, "behind") else self.opened
+        _refuse_other(opened)
+        return cast(Database, opened)
 
     def outside(self) -> list[str]:
         """What the database says."""
@@ -91,6 +97,13 @@ class Relations:
         used = {"tables": sorted(walk.seen), "left out": sorted(out), "left out by": by}
         frame = whole(frame.drop(list(out)), f"{self.database.where} {self.table}")
         return frame.head(rows) if rows else frame, used, walk.unmatched
+
+
+def _refuse_other(opened: Any) -> None:
+    if not hasattr(opened, "open") or not hasattr(opened, "where"):
+        known = "sqlite, duckdb, postgres, mysql, or a url of one"
+        what = f"a source of the kind '{type(opened).__name__}' is not a database."
+        raise DataError(Fault("collect.relations.database", what, known))
 
 
 class _Walk:

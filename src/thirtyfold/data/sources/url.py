@@ -50,9 +50,13 @@ class Url:
         read = self._source(path).read(context)
         return read._replace(lineage={**read.lineage, "address": self.address})
 
+    def behind(self) -> Source:
+        """The source that reads the file behind the address; it is fetched when it is not here yet."""
+        return self._source(self._file(None))
+
     def columns(self) -> list[str]:
         """The names of the columns; the file is fetched when it is not here yet."""
-        return columns_of(self._source(self._file(None)))
+        return columns_of(self.behind())
 
     def peek(self, rows: int) -> pl.DataFrame:
         """The first rows; the file is fetched when it is not here yet."""
