@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from thirtyfold.core.table import Column
 
 __all__ = [
+    "TROUBLE",
     "Mending",
     "Rule",
     "amount_of",
@@ -45,6 +46,12 @@ _TAG = re.compile(
 )
 _ENTITY = re.compile(r"&(?:amp|lt|gt|quot|nbsp|apos|#\d{2,5}|#x[0-9a-f]{2,5});", re.I)
 _TWICE = re.compile("[\u00c2-\u00f4][\u0080-\u00bf\u0152-\u0178\u02c6\u02dc\u2013-\u2122]")
+TROUBLE = (
+    r"[\x00-\x08\x0b-\x1f\x7f-\x9f\xad\u0300-\u036f\u200b\u2060\ufeff\ufffd]"
+    r"|[\xc2-\xf4][\x80-\xbf\u0152-\u0178\u02c6\u02dc\u2013-\u2122]"
+)
+"""What a text that is not tidy has: control and invisible characters, loose accents, pairs that UTF-8 leaves behind."""
+_TROUBLE = re.compile(TROUBLE)
 _QUOTES = {n: bytes([n]).decode("cp1252") for n in range(0x80, 0xA0) if n not in (0x81, 0x8D, 0x8F, 0x90, 0x9D)}
 """What stands at the places of control characters in texts that were Windows-1252."""
 _UNSEEN = "\u00ad\u200b\u2060\ufeff"
@@ -117,7 +124,7 @@ def tidy(text: str, *, markup: bool = False) -> str:
     if markup and has_markup(text):
         plain = _TAG.sub(" ", text)
         text = _ENTITY.sub(lambda m: unescape(m[0]), text if plain == text else " ".join(plain.split()))
-    if text.isascii() and text.isprintable():
+    if not _TROUBLE.search(text):
         return text
     if _TWICE.search(text):
         with suppress(UnicodeEncodeError, UnicodeDecodeError):  # it only looked so

@@ -96,7 +96,7 @@ def discover(columns: dict[str, Coded], *, agreement: float = 0.93, strength: fl
     most frequent value to being always right.
     """
     able = sorted((c for c in columns.values() if len(c.values) > 1), key=lambda c: (len(c.values), c.name))
-    able = [c for c in able if 2 * len(c.values) <= c.known or len(c.values) < c.known - 20][:COLUMNS]
+    able = [c for c in able if 2 * len(c.values) <= c.known or len(c.values) < c.known - 20 < 5000][:COLUMNS]
     left = [c for c in able if 3 * len(c.values) <= c.known]
     found: list[Dependency] = []
     singles: dict[str, list[tuple[str, float]]] = {}

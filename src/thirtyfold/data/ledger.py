@@ -109,11 +109,14 @@ def _cleaned(
         )
     mended = ledger.filter(pl.col("rule").str.contains(_MENDED))
     if mended.height:
-        done = mended["accepted"].sum()
-        said.append(
-            f"{_many(int(done), 'cell')} that looked wrong {'was' if done == 1 else 'were'} put right, "
-            f"{mended.height - done:,} more are only told in the ledger."
-        )
+        done = int(mended["accepted"].sum())
+        told = mended.height - done
+        if done:
+            said.append(f"{_many(done, 'cell')} that looked wrong {'was' if done == 1 else 'were'} put right.")
+        if told:
+            said.append(
+                f"{_many(told, 'cell')} may be wrong and {'is' if told == 1 else 'are'} only told in the ledger."
+            )
     said += notes[:8]
     pictures: list[Picture] = []
     if holes:

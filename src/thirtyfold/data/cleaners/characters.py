@@ -1,16 +1,19 @@
 """characters: control characters, broken encodings, forms of one letter, and markup in text."""
 
+import re
 from dataclasses import replace
 from typing import ClassVar, Literal
 
 import polars as pl
 
-from thirtyfold.core.mending import Mending, has_markup, tidy
+from thirtyfold.core.mending import TROUBLE, Mending, has_markup, tidy
 from thirtyfold.core.table import Column
 from thirtyfold.data.draft import Change, Draft, Proposal, Stretch
 
 __all__ = ["Characters"]
 
+_ODD = re.sub(r"\\[xu]([0-9a-f]{4}|[0-9a-f]{2})", r"\\x{\1}", TROUBLE) + r"|</?[A-Za-z!]|&[#A-Za-z]"
+"""The same in the notation of Polars' regular expressions, and what may be markup."""
 _LOST = "text: characters were lost"
 
 
@@ -39,7 +42,7 @@ class Characters:
             head = values.head(200)
             if head.cast(pl.Float64, strict=False).null_count() <= 0.1 * len(head) + head.null_count():
                 continue  # numbers
-            odd = values.str.contains(r"[^\x20-\x7E]|[<&]").fill_null(value=False)
+            odd = values.str.contains(_ODD).fill_null(value=False)
             if not odd.any():
                 continue
             seen = values.filter(odd).unique(maintain_order=True).to_list()

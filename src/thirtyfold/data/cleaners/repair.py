@@ -67,6 +67,8 @@ def _has_words(column: Column, values: pl.Series) -> bool:
     """
     if column.role != "input" or values.dtype != pl.String:
         return False
+    if len(values) > 5000 and int(str(values.approx_n_unique())) > 0.3 * len(values):
+        return False  # groups of fewer than three rows show no rule
     head = values.drop_nulls().head(1000).str.strip_chars()
     head = head.filter(~head.is_in(["", *column.markers]))
     figures = head.str.contains(r"^[+-]?[\d.,]*\d$")
@@ -144,8 +146,10 @@ class _Work:
                 kept &= ~own[other.codes[places] + 1]
         return [int(p) for p in places[kept]]
 
-    def ballots(self, name: str) -> list[Votes]:
+    def ballots(self, name: str, *, strict: bool = False) -> list[Votes]:
+        """What each rule says of each row; by choice only those that hardly anything breaks."""
         mine = [d for d in self.rules if d.column == name]
+        mine = [d for d in mine if d.agreement >= 0.98 and d.strength >= 0.8] if strict else mine
         return [votes(self.given(d), self.now[name], d.agreement) for d in mine]
 
     def given(self, rule: Dependency) -> Any:
@@ -153,15 +157,14 @@ class _Work:
 
     def lookup(self, rule: Dependency) -> Rule:
         """The dependency as mended: for each left side the value of its strict majority, of two rows at least."""
-        column, given = self.now[rule.column], [self.now[n] for n in rule.given]
-        seen = np.flatnonzero((column.codes >= 0) & np.all([g.codes >= 0 for g in given], axis=0))
+        column, given, codes = self.now[rule.column], [self.now[n] for n in rule.given], self.given(rule)
+        seen = np.flatnonzero((column.codes >= 0) & (codes >= 0))
+        pairs = codes[seen] * len(column.values) + column.codes[seen]
+        _, firsts, often = np.unique(pairs, return_index=True, return_counts=True)
         each: dict[str, dict[str, int]] = {}
-        stacked = np.stack([*(g.codes[seen] for g in given), column.codes[seen]], axis=1)
-        for (*left, right), times in zip(
-            *(u.tolist() for u in np.unique(stacked, axis=0, return_counts=True)), strict=True
-        ):
-            key = key_of([g.values[c] for g, c in zip(given, left, strict=True)]) or ""
-            each.setdefault(key, {})[column.values[right]] = times
+        for at, times in zip(seen[firsts].tolist(), often.tolist(), strict=True):
+            key = key_of([g.values[g.codes[at]] for g in given]) or ""
+            each.setdefault(key, {})[column.values[column.codes[at]]] = times
         ceiling = min(max(rule.agreement, 0.6), 0.997)
         best = np.log(ceiling / (1 - ceiling))
         table: dict[str, tuple[str, float]] = {}
@@ -193,7 +196,7 @@ class _Work:
 
     def open_cells(self, name: str) -> Iterable[tuple[int, str | None, str, float]]:
         """Known words that break rules, and gaps that rules could fill: (place, before, after, log odds)."""
-        column, ballots = self.now[name], self.ballots(name)
+        column, ballots = self.now[name], self.ballots(name, strict=True)
         if not ballots:
             return
         said = np.stack([b.said for b in ballots])
@@ -281,6 +284,8 @@ def _changes(work: _Work, name: str, table: Table, sides: tuple[pl.Series, pl.Se
 def _said(rules: list[Dependency]) -> str:
     """The strongest dependencies in words."""
     order = sorted(rules, key=lambda d: (-d.strength, len(d.given), d.column, d.given))[:4]
-    shown = "; ".join(f"{' and '.join(d.given)} give {d.column} ({100 * d.agreement:.1f} %)" for d in order)
+    shown = "; ".join(
+        f"{' and '.join(d.given)} give{'s' * (len(d.given) == 1)} {d.column} ({100 * d.agreement:.1f} %)" for d in order
+    )
     many = f"{len(rules)} dependencies hold" if len(rules) > 1 else "1 dependency holds"
     return f"{many} among columns: {shown}."
