@@ -15,6 +15,9 @@ def check_source(source: Any, rows: int, columns: Sequence[str]) -> pl.DataFrame
     """Read a source that has so many good rows and these columns; returns its rows for further checks."""
     assert isinstance(source.suffixes, tuple), "suffixes must be a tuple of endings such as '.csv' (it may be empty)"
     assert all(s.startswith(".") and s == s.lower() for s in source.suffixes), "suffixes are like '.csv', in lower case"
+    if hasattr(source, "outside"):
+        words = source.outside()
+        assert isinstance(words, list) and all(isinstance(w, str) for w in words), "outside() gives a list of texts"
     read, again = source.read(Quiet()), source.read(Quiet())
     frame: pl.DataFrame = read.frame
     assert frame.height == rows, f"read {frame.height} rows, expected {rows}"
