@@ -97,7 +97,7 @@ def test_as_many_as_cleanlab_finds(clean):
     model = LGBMClassifier(n_estimators=40, num_leaves=15, learning_rate=0.15, verbose=-1, n_jobs=1)
     model.set_params(min_child_samples=7)
     guess = cross_val_predict(model, x, truth, cv=3, method="predict_proba")
-    peer = cleanlab_filter.find_label_issues(truth, guess, filter_by="confident_learning", n_jobs=1)
+    peer = cleanlab_filter.find_label_issues(truth, guess, filter_by="prune_by_noise_rate", n_jobs=1)
     planted = np.isin(train.rows, list(wrong))
     ours = np.isin(train.rows, labeled.suspects["row"].to_list())
     assert (ours & planted).sum() >= (peer & planted).sum() - 2

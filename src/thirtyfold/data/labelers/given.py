@@ -39,9 +39,9 @@ class Given:
     still likely. ``curve`` tells what more labels would buy.
 
     Classes: confident learning (Northcutt, Jiang and Chuang, 2021, "Confident Learning: Estimating Uncertainty in
-    Dataset Labels"): a row is suspect when models that did not see it give another class more than that class's own
-    average confidence. Amounts: when it lies more than eight robust deviations (the larger of those by the
-    median and by the 90th percentile of the errors) from what such models expect.
+    Dataset Labels"): by models that did not see a row, how many labels of each class are wrong is estimated, and so
+    many rows that speak most for another class are suspects. Amounts: suspect is what lies more than eight robust
+    deviations (the larger of those by the median and by the 90th percentile of the errors) from what they expect.
     """
 
     def __init__(
@@ -181,16 +181,32 @@ def _crossed(matrix: Array, categories: list[int], truth: Array, fold: Array, cl
 
 
 def _confident(guess: Array, truth: Array) -> _Found:
-    """Off the diagonal of the confident joint: the likeliest class among those above their own threshold differs."""
+    """As many rows as the confident joint says are mislabeled, those that speak most for the other class.
+
+    A row is counted for the likeliest class among those above their own average confidence; the counts of each given
+    label are scaled to all its rows. Of each pair of classes so many rows are taken ("prune by noise rate"), in the
+    order of how much likelier the other class is than the given one.
+    """
     classes = guess.shape[1]
-    there = np.isin(np.arange(classes), truth)
-    threshold = np.array([guess[truth == c, c].mean() if there[c] else np.inf for c in range(classes)])
+    counts = np.bincount(truth, minlength=classes)
+    threshold = np.array([guess[truth == c, c].mean() if counts[c] else np.inf for c in range(classes)])
     able = guess >= threshold
-    likeliest = np.where(able, guess, -1.0).argmax(axis=1)
+    sure = able.any(axis=1)
+    joint = np.zeros((classes, classes))
+    np.add.at(joint, (truth[sure], np.where(able, guess, -1.0).argmax(axis=1)[sure]), 1.0)
+    joint *= (counts / np.maximum(joint.sum(axis=1), 1))[:, None]
     own = guess[np.arange(len(truth)), truth]
-    sure = able.any(axis=1) & (likeliest != truth) & (guess[np.arange(len(truth)), likeliest] > own)
-    at = np.flatnonzero(sure)
-    return _Found(at, likeliest[at].astype(np.float64), guess[at, likeliest[at]])
+    best, chance = np.full(len(truth), -1), np.zeros(len(truth))
+    for given, other in zip(*np.nonzero(np.round(joint)), strict=True):
+        if given == other:
+            continue
+        rows = np.flatnonzero(truth == given)
+        margin = guess[rows, other] - own[rows]
+        most = rows[np.argsort(-margin, kind="stable")[: int(np.round(joint[given, other]))]]
+        most = most[(guess[most, other] > own[most]) & (guess[most, other] > chance[most])]
+        best[most], chance[most] = other, guess[most, other]
+    at = np.flatnonzero(best >= 0)
+    return _Found(at, best[at].astype(np.float64), chance[at])
 
 
 def _far(guess: Array, truth: Array) -> _Found:
