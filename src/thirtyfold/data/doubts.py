@@ -119,9 +119,7 @@ def _compared(
 ) -> Doubt | None:
     """Both ways with the same model and as many held-out rows; None unless the difference is beyond chance."""
     truth, classes = answers
-    kept = [n for n in table.inputs if way == "chronological" or n != name]
-    dropped = [n for n in table.inputs if n not in kept]
-    matrix, categories = matrix_of(table.without(*dropped) if dropped else table)
+    matrix, categories = matrix_of(table)
     if not matrix.shape[1] or any(len(np.unique(truth[~held])) < 2 for held in parts):
         return None
     scores, errors = [], []
