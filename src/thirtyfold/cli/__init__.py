@@ -9,7 +9,7 @@ import sys
 import time
 import traceback
 import warnings
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from importlib import import_module
 from pathlib import Path
 
@@ -39,61 +39,9 @@ def parser() -> argparse.ArgumentParser:
         made.set_defaults(do=(module, name))
         return made
 
-    new = verb("new", "making", "look at the data, write thirtyfold.yaml with every choice visible")
-    new.add_argument("data")
-    new.add_argument("--target", required=True, help="the column to predict")
-    new.add_argument("--out", default="thirtyfold.yaml", help="the file to write (default: %(default)s)")
-
-    check = verb("check", "making", "every fault of the Spec, against the data, at once; runs nothing")
-    check.add_argument("spec")
-    _set(check)
-
-    run = verb("run", "running", "the whole lifecycle; ends with one page of results")
-    run.add_argument("spec", metavar="SPEC|DATA", help="a Spec (.yaml), or data together with --target")
-    run.add_argument("--target", help="the column to predict, when data is given instead of a Spec")
-    run.add_argument("--metric", help="what to judge by")
-    run.add_argument("--minutes", type=float, help="the budget for the whole run")
-    run.add_argument("--until", metavar="STAGE", help="stop after this stage")
-    _set(run)
-    run.add_argument("--json", action="store_true", help="print the summary as JSON and nothing else")
-    run.add_argument("--quiet", action="store_true", help="print nothing but faults")
-
-    show = verb("show", "looking", "the thirty steps of a run: what was done, why, the numbers")
-    show.add_argument("run", nargs="?", help="a run id (default: the last run)")
-    show.add_argument("step", nargs="?", type=int, help="one of the thirty: its numbers and tables")
-    show.add_argument("--json", action="store_true")
-
-    predict = verb("predict", "serving", "predictions for a file (csv, parquet, jsonl; - is standard input and output)")
-    predict.add_argument("package", metavar="PACKAGE")
-    predict.add_argument("data", metavar="DATA")
-    predict.add_argument("--out", default="-", help="a .csv, .parquet or .jsonl file (default: CSV on standard output)")
-
-    serve = verb("serve", "serving", "HTTP: predictions, playground and live pages, metrics")
-    serve.add_argument("package", nargs="?", metavar="PACKAGE", help="default: the champion of the last run")
-    serve.add_argument("--host", default=None, help="default: 127.0.0.1")
-    serve.add_argument("--port", type=int, default=None, help="default: 8000")
-
-    _label(verb("label", "label", "the page to label rows by hand, most useful rows first"))
-
-    watch = verb("watch", "watching", "monitor; retrain when a trigger says so; promote only what proved better")
-    watch.add_argument("spec")
-    watch.add_argument("--every", type=float, default=60.0, metavar="SECONDS", help="how often to look")
-    watch.add_argument("--once", action="store_true", help="look once and stop")
-    watch.add_argument("--json", action="store_true")
-
-    runs = verb("runs", "looking", "every run, newest first")
-    runs.add_argument("--json", action="store_true")
-    compare = verb("compare", "looking", "two runs side by side")
-    compare.add_argument("a")
-    compare.add_argument("b")
-    promote = verb("promote", "serving", "make a package the champion that is served")
-    promote.add_argument("package", metavar="PACKAGE")
-    promote.add_argument("--force", action="store_true", help="also when its gates said no")
-    rollback = verb("rollback", "serving", "back to the champion before")
-    rollback.add_argument("name", help="the name of the model")
-    steps = verb("steps", "looking", "the thirty steps, and which stage does each")
-    steps.add_argument("--json", action="store_true")
-    verb("doctor", "looking", "what is installed, what is missing, and the command that brings it")
+    _making(verb)
+    _working(verb)
+    _looking(verb)
     return top
 
 
@@ -112,6 +60,70 @@ def _label(label: argparse.ArgumentParser) -> None:
     label.add_argument("--store", metavar="FILE", help="where labels are kept (default: beside the runs)")
     label.add_argument("--import", dest="take", metavar="FILE", help="take labels of Label Studio's JSON, or row,label")
     label.add_argument("--export", dest="give", metavar="FILE", help="write the labels as Label Studio's JSON")
+
+
+def _making(verb: Callable[[str, str, str], argparse.ArgumentParser]) -> None:
+    new = verb("new", "making", "look at the data, write thirtyfold.yaml with every choice visible")
+    new.add_argument("data")
+    new.add_argument("--target", required=True, help="the column to predict")
+    new.add_argument("--out", default="thirtyfold.yaml", help="the file to write (default: %(default)s)")
+
+    check = verb("check", "making", "every fault of the Spec, against the data, at once; runs nothing")
+    check.add_argument("spec")
+    _set(check)
+
+    run = verb("run", "running", "the whole lifecycle; ends with one page of results")
+    run.add_argument("spec", metavar="SPEC|DATA", help="a Spec (.yaml), or data together with --target")
+    run.add_argument("--target", help="the column to predict, when data is given instead of a Spec")
+    run.add_argument("--metric", help="what to judge by")
+    run.add_argument("--minutes", type=float, help="the budget for the whole run")
+    run.add_argument("--folds", type=int, metavar="K", help="nested cross-validation: up to the test, once a fold")
+    run.add_argument("--until", metavar="STAGE", help="stop after this stage")
+    _set(run)
+    run.add_argument("--json", action="store_true", help="print the summary as JSON and nothing else")
+    run.add_argument("--quiet", action="store_true", help="print nothing but faults")
+
+
+def _working(verb: Callable[[str, str, str], argparse.ArgumentParser]) -> None:
+    predict = verb("predict", "serving", "predictions for a file (csv, parquet, jsonl; - is standard input and output)")
+    predict.add_argument("package", metavar="PACKAGE")
+    predict.add_argument("data", metavar="DATA")
+    predict.add_argument("--out", default="-", help="a .csv, .parquet or .jsonl file (default: CSV on standard output)")
+
+    serve = verb("serve", "serving", "HTTP: predictions, playground and live pages, metrics")
+    serve.add_argument("package", nargs="?", metavar="PACKAGE", help="default: the champion of the last run")
+    serve.add_argument("--host", default=None, help="default: 127.0.0.1")
+    serve.add_argument("--port", type=int, default=None, help="default: 8000")
+
+    _label(verb("label", "label", "the page to label rows by hand, most useful rows first"))
+
+    watch = verb("watch", "watching", "monitor; retrain when a trigger says so; promote only what proved better")
+    watch.add_argument("spec")
+    watch.add_argument("--every", type=float, default=60.0, metavar="SECONDS", help="how often to look")
+    watch.add_argument("--once", action="store_true", help="look once and stop")
+    watch.add_argument("--json", action="store_true")
+
+    promote = verb("promote", "serving", "make a package the champion that is served")
+    promote.add_argument("package", metavar="PACKAGE")
+    promote.add_argument("--force", action="store_true", help="also when its gates said no")
+    rollback = verb("rollback", "serving", "back to the champion before")
+    rollback.add_argument("name", help="the name of the model")
+
+
+def _looking(verb: Callable[[str, str, str], argparse.ArgumentParser]) -> None:
+    show = verb("show", "looking", "the thirty steps of a run: what was done, why, the numbers")
+    show.add_argument("run", nargs="?", help="a run id (default: the last run)")
+    show.add_argument("step", nargs="?", type=int, help="one of the thirty: its numbers and tables")
+    show.add_argument("--json", action="store_true")
+
+    runs = verb("runs", "looking", "every run, newest first")
+    runs.add_argument("--json", action="store_true")
+    compare = verb("compare", "looking", "two runs side by side")
+    compare.add_argument("a")
+    compare.add_argument("b")
+    steps = verb("steps", "looking", "the thirty steps, and which stage does each")
+    steps.add_argument("--json", action="store_true")
+    verb("doctor", "looking", "what is installed, what is missing, and the command that brings it")
 
 
 def _set(sub: argparse.ArgumentParser) -> None:

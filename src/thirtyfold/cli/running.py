@@ -38,6 +38,8 @@ def run(told: argparse.Namespace) -> int:
     from thirtyfold.cli.screen import Screen, closing_page
     from thirtyfold.lifecycle import run_spec
 
+    if told.folds is not None:
+        return _folded(told, spec, home)
     show = sys.stdout.isatty() and not told.quiet and not told.json
     with Screen(shown=show) as screen:
         outcome = run_spec(spec, home, until=told.until, listener=screen.see)
@@ -48,3 +50,28 @@ def run(told: argparse.Namespace) -> int:
     if outcome.error is not None:
         raise outcome.error
     return outcome.status
+
+
+def _folded(told: argparse.Namespace, spec: Spec, home: Home) -> int:
+    """Every fold, a line each, and what they say together."""
+    from thirtyfold.cli.screen import Screen
+    from thirtyfold.core.charts import number
+    from thirtyfold.folds import cross_validate
+
+    show = sys.stdout.isatty() and not told.quiet and not told.json
+    with Screen(shown=show) as screen:
+        folded = cross_validate(spec, home, told.folds, listener=screen.see)
+    if told.json:
+        print(json.dumps(folded.summary(), indent=1))
+    elif not told.quiet:
+        for at, fold in enumerate(folded.folds):
+            score = number(fold["scores"][folded.metric])
+            print(f"fold {at}  {folded.metric} {score:<8} on {fold['rows']:,} rows  {fold['model']:<10} {fold['run']}")
+        low, high = (number(v) for v in folded.interval)
+        print(
+            f"{folded.name}: {folded.metric} {number(folded.mean)} on average, {low} to {high} (95 %, folds share "
+            f"training rows); between folds it varies by {number(folded.deviation)}; naive answer "
+            f"{number(folded.baseline)}."
+        )
+        print(*(f"gate refused: {why}" for why in folded.failed), sep="\n", end="\n" if folded.failed else "")
+    return folded.status

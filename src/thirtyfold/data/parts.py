@@ -1,5 +1,6 @@
 """Parts: how rows are dealt out to training, validation and test, shared by the ways of splitting."""
 
+from collections.abc import Sequence
 from typing import Any, Protocol
 
 import numpy as np
@@ -7,50 +8,80 @@ import polars as pl
 
 from thirtyfold.core.table import Table
 
-__all__ = ["NAMES", "TEST", "TRAIN", "VALIDATION", "Splitter", "deal", "strata_of", "together"]
+__all__ = [
+    "ASIDE",
+    "MANY",
+    "NAMES",
+    "TEST",
+    "TRAIN",
+    "VALIDATION",
+    "Splitter",
+    "bound",
+    "deal",
+    "strata_of",
+    "together",
+]
 
 Array = np.ndarray[Any, np.dtype[Any]]
 
-TRAIN, VALIDATION, TEST = 0, 1, 2
+TRAIN, VALIDATION, TEST, ASIDE = 0, 1, 2, 3
 NAMES = ("train", "validation", "test")
+MANY = 2000
+"""Groups from which on a stratum is dealt out by the lot itself: the shares are then right to a percent."""
 
 
 class Splitter(Protocol):
     """The contract; ``thirtyfold.testing.check_splitter`` runs a member through it."""
 
     def parts(self, table: Table, copies: Array, shares: tuple[float, float, float], seed: int) -> Array:
-        """For each row TRAIN, VALIDATION or TEST (int8). Rows with one number in ``copies`` get one part."""
+        """For each row TRAIN, VALIDATION or TEST (int8), or ASIDE where it must be in none. Rows with one number in
+        ``copies`` get one part.
+        """
         ...
 
 
-def strata_of(table: Table, bins: int = 10) -> Array:
-    """A code for each row: its answer, or for amounts the tenth of the rows that it lies in."""
-    target = table[str(table.target)]
-    if target.dtype == pl.Float64:
-        known = target.fill_null(0.0).to_numpy()
-        edges = np.unique(np.quantile(known, np.linspace(0, 1, bins + 1)[1:-1]))
-        return np.searchsorted(edges, known, side="right")
-    return np.unique(target.cast(pl.String).fill_null("").to_numpy().astype(str), return_inverse=True)[1]
+def strata_of(table: Table, bins: int = 10, by: Sequence[str] = ()) -> Array:
+    """A code for each row: its answer (of amounts the tenth of the rows that it lies in) and what stands in ``by``."""
+    codes = np.zeros(len(table), dtype=np.int64)
+    for name in [str(table.target), *by]:
+        more = _coded(table[name], bins)
+        codes = np.unique(codes * (int(more.max(initial=0)) + 1) + more, return_inverse=True)[1]
+    return codes
 
 
-def deal(groups: Array, strata: Array, shares: tuple[float, float, float], seed: int) -> Array:
-    """Deal whole groups out so that every stratum is shared out alike.
+def _coded(column: pl.Series, bins: int) -> Array:
+    if column.dtype == pl.String:
+        return np.unique(column.fill_null("").to_numpy().astype(str), return_inverse=True)[1]
+    known = column.cast(pl.Float64).fill_null(0.0).to_numpy()
+    edges = np.unique(np.quantile(known, np.linspace(0, 1, bins + 1)[1:-1]))
+    return np.searchsorted(edges, known, side="right")
 
-    Groups larger than half of the smaller part go to training: no part may hang on one group. What one stratum gets
-    too little of a part is made up for by the next. A stratum of three groups or more is in every part, one of fewer
-    only in training.
+
+def deal(groups: Array, strata: Array, shares: tuple[float, float, float], lot: Array) -> Array:
+    """Deal whole groups out so that every stratum is shared out alike, by the ``lot`` of each group's first row.
+
+    In a stratum of ``MANY`` groups or more the lot itself decides (below the test share: test), so that a row's part
+    never changes when others arrive. In smaller ones, where that would be too uneven, its rank decides; then a row at
+    the border may move between neighbors, and test and training are none. Groups larger than half of the smaller part
+    go to training: no part may hang on one group. What one small stratum gets too little of a part is made up for by
+    the next. A stratum of three groups or more is in every part, one of fewer only in training.
     """
     _, first, group, size = np.unique(groups, return_index=True, return_inverse=True, return_counts=True)
-    stratum = strata[first]
+    stratum, drawn = strata[first], lot[first]
     part = np.full(len(size), TRAIN, dtype=np.int8)
     large = size > max(1.0, 0.5 * min(shares[1], shares[2]) * len(groups))
-    order = np.random.default_rng(seed).permutation(len(size))
+    order = np.argsort(drawn, kind="stable")
     owed = {TEST: 0.0, VALIDATION: 0.0}
     for one in np.unique(stratum):
         mine = order[stratum[order] == one]
         free = mine[~large[mine]]
         total, able = float(size[mine].sum()), float(size[free].sum())
         scale = min(1.0, 0.75 * able / ((shares[1] + shares[2]) * total))
+        if len(free) >= MANY:
+            more = scale * total / able  # what the large groups take from the other parts; one where there are none
+            part[free[drawn[free] < more * (shares[TEST] + shares[VALIDATION])]] = VALIDATION
+            part[free[drawn[free] < more * shares[TEST]]] = TEST
+            continue
         for which in (TEST, VALIDATION):
             goal = owed[which] + shares[which] * total * scale
             count = 0
@@ -61,6 +92,25 @@ def deal(groups: Array, strata: Array, shares: tuple[float, float, float], seed:
             owed[which] = goal - float(size[free[:count]].sum())
             free = free[count:]
     return part[group]
+
+
+def bound(table: Table, name: str, copies: Array) -> Array:
+    """A number for each row that is the same for rows of one group of the column ``name``, and for groups that share a
+    copy; a row without a group is a group of its own.
+    """
+    from scipy.sparse import coo_array
+    from scipy.sparse.csgraph import connected_components
+
+    rows = len(table)
+    column = table[name].cast(pl.String)
+    alone = pl.Series([f"\x00{i}" for i in range(rows)])
+    text = pl.select(pl.when(column.is_null()).then(alone).otherwise(column)).to_series()
+    group = np.unique(text.to_numpy().astype(str), return_inverse=True)[1]
+    same = np.unique(copies, return_inverse=True)[1]
+    nodes = int(group.max()) + 1
+    edges = coo_array((np.ones(rows, dtype=np.int8), (group, same + nodes)), shape=(nodes + rows, nodes + rows))
+    _, label = connected_components(edges, directed=False)
+    return np.asarray(label[group])
 
 
 def together(parts: Array, copies: Array) -> Array:

@@ -1,5 +1,6 @@
 """Split: training, validation and test rows; copies on one side; the test part sealed."""
 
+from dataclasses import asdict, replace
 from typing import Any, ClassVar, NamedTuple
 
 import numpy as np
@@ -9,11 +10,12 @@ from thirtyfold.core.aim import Aim
 from thirtyfold.core.charts import bars
 from thirtyfold.core.errors import DataError, Fault
 from thirtyfold.core.evidence import Evidence, Picture, TableView, counted
-from thirtyfold.core.family import Choice, Family
+from thirtyfold.core.family import Choice, Family, split_choice
 from thirtyfold.core.sealed import Sealed
 from thirtyfold.core.spec import Spec
 from thirtyfold.core.step import Context
 from thirtyfold.core.table import Table
+from thirtyfold.data.doubts import doubts
 from thirtyfold.data.parts import NAMES, Splitter
 
 __all__ = ["Parted", "Split"]
@@ -48,9 +50,13 @@ class Split:
         parts = SPLITTERS.build(how, "split.how").parts(table, copies, self.shares, context.seed)
         _check(parts, table)
         train, validation, test = (table.where(parts == p) for p in range(3))
-        names = pl.Series("part", [NAMES[p] for p in parts.tolist()], dtype=pl.String)
+        names = pl.Series("part", [(*NAMES, "aside")[p] for p in parts.tolist()], dtype=pl.String)
         splits = pl.DataFrame([pl.Series("row", table.rows), names])
         evidence = _evidence(table, parts, copies, how, why)
+        doubted = doubts(train, split_choice(how, "split.how")[0], context)
+        if doubted:
+            told = " ".join([evidence.why, *(d.says for d in doubted)])
+            evidence = replace(evidence, why=told, numbers=evidence.numbers | {"doubts": [asdict(d) for d in doubted]})
         return Parted(train, validation, Sealed(test), splits, [evidence], {"split.how": how})
 
 
@@ -67,7 +73,7 @@ def _auto(table: Table, aim: Aim) -> tuple[str, str]:
 
 
 def _check(parts: np.ndarray, table: Table) -> None:
-    rows = np.bincount(parts, minlength=3)
+    rows = np.bincount(parts, minlength=4)
     empty = [NAMES[p] for p in range(3) if not rows[p]]
     if empty:
         raise DataError(
@@ -80,7 +86,7 @@ def _check(parts: np.ndarray, table: Table) -> None:
 
 
 def _evidence(table: Table, parts: np.ndarray, copies: np.ndarray, how: Choice, why: str) -> Evidence:
-    rows = np.bincount(parts, minlength=3).tolist()
+    *rows, aside = np.bincount(parts, minlength=4).tolist()
     total = len(table)
     word = how if isinstance(how, str) else next(iter(how))
     said = [
@@ -88,6 +94,8 @@ def _evidence(table: Table, parts: np.ndarray, copies: np.ndarray, how: Choice, 
         + ", ".join(f"{n:,} {name} ({100 * n / total:.1f} %)" for n, name in zip(rows, NAMES, strict=True))
         + f", because {why}."
     ]
+    if aside:
+        said.append(f"{counted(aside, 'row')} in the gaps between the parts are in none of them.")
     shared = int(len(copies) - len(np.unique(copies)))
     if shared:
         said.append(f"{shared:,} exact copies stay on the side of the row they copy.")
@@ -96,6 +104,7 @@ def _evidence(table: Table, parts: np.ndarray, copies: np.ndarray, how: Choice, 
     said += [f"Warning: '{c}' does not occur in {part}." for c, part in lacking[:5]]
     said.append("The test rows are sealed: every look at them is counted.")
     numbers: dict[str, Any] = {"how": word, "rows": dict(zip(NAMES, rows, strict=True)), "copies": shared}
+    numbers |= {"aside": aside} if aside else {}
     numbers["lacking"] = [list(pair) for pair in lacking]
     times = table.named("time")
     if times:
@@ -131,7 +140,7 @@ def _answers(table: Table, parts: np.ndarray) -> tuple[TableView, list[tuple[str
     counts = frame.group_by("answer", "part").agg(pl.len()).rows()
     table_of = {(a, p): n for a, p, n in counts}
     answers = sorted({str(a) for a, _, _ in counts}, key=lambda a: (-sum(table_of.get((a, p), 0) for p in range(3)), a))
-    sizes = np.bincount(parts, minlength=3)
+    sizes = np.bincount(parts, minlength=4)
     rows = tuple(
         (a, *(f"{table_of.get((a, p), 0):,} ({100 * table_of.get((a, p), 0) / sizes[p]:.1f} %)" for p in range(3)))
         for a in answers[:50]

@@ -21,9 +21,22 @@ def copied_table(rows: int = 600, seed: int = 3) -> tuple[Table, Array]:
     time = rng.integers(0, rows, rows)[copies]
     word = np.array(["train", "val", "test"])[rng.choice(3, rows, p=[0.6, 0.2, 0.2])][copies]
     label = np.where(amount + rng.normal(size=rows)[copies] > 1.2, "rare", "often")
-    frame = pl.DataFrame({"x": amount, "who": group.astype(str), "when": time * 86400.0, "part": word, "y": label})
+    north, east = rng.normal(48, 1, rows)[copies], rng.normal(11, 1, rows)[copies]
+    frame = pl.DataFrame(
+        {
+            "x": amount,
+            "latitude": north,
+            "longitude": east,
+            "who": group.astype(str),
+            "when": time * 86400.0,
+            "part": word,
+            "y": label,
+        }
+    )
     columns = {
         "x": Column("x", "number"),
+        "latitude": Column("latitude", "number"),
+        "longitude": Column("longitude", "number"),
         "who": Column("who", "category", "group"),
         "when": Column("when", "number", "time"),
         "part": Column("part", "category", "part"),

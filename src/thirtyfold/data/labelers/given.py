@@ -7,12 +7,11 @@ import polars as pl
 from pydantic import Field
 
 from thirtyfold.core.aim import Goal
-from thirtyfold.core.door import typed
 from thirtyfold.core.fieldtype import Array
-from thirtyfold.core.lean import lightgbm
 from thirtyfold.core.step import Context
-from thirtyfold.core.table import Table, to_array
+from thirtyfold.core.table import Table
 from thirtyfold.data.answers import SUSPECTS, Case, Reviewed, changed
+from thirtyfold.data.probe import boosted, matrix_of
 from thirtyfold.data.quick import crossed, features, folds_of
 
 __all__ = ["Given"]
@@ -93,12 +92,12 @@ class Given:
             looked, truth = looked.where(enough[truth]), truth[enough[truth]]
         if len(looked) < 50 or len(np.unique(truth)) < 2:
             return "There are too few rows to check labels by cross-validation."
-        matrix, categories = _matrix(looked)
+        matrix, categories = matrix_of(looked)
         if not matrix.shape[1]:
             return "There is no input to check labels with."
         context.progress("checking labels by cross-validation")
         fold = folds_of(truth, classes, self.folds, rng)
-        guess = _crossed(matrix, categories, truth, fold, classes, context)
+        guess = boosted(matrix, categories, truth, fold, classes, context)
         texts = any(looked.columns[n].type == "text" for n in looked.inputs)
         if texts or classes > 2:
             # Trees see a hundred words of a text and want many rows a class; a linear model of all words does not.
@@ -136,48 +135,6 @@ class Given:
         words += [f"{int(less.sum()):,} count less"] if self.weigh is not None else []
         said = " and ".join(words) or "none was dropped"
         return kept, weight, pl.concat(parts) if parts else changed(sure, [], [], "", sure), said
-
-
-def _matrix(table: Table) -> tuple[Array, list[int]]:
-    """Inputs as trees take them, without a look at the target."""
-    columns: list[Array] = []
-    categories: list[int] = []
-    for name in table.inputs:
-        x = to_array(table[name])
-        for feature in typed(table.columns[name]).fit(name, x, "levels", None).features:
-            value = x
-            for transform in feature.chain:
-                value = transform.apply(value)
-            wide = value[:, None] if value.ndim == 1 else value
-            categories += [len(columns)] if feature.categories else []
-            columns += list(wide.T)
-    return (np.column_stack(columns) if columns else np.empty((len(table), 0))), categories
-
-
-def _crossed(matrix: Array, categories: list[int], truth: Array, fold: Array, classes: int, context: Context) -> Array:
-    """What models that did not see a row say of it: probabilities (rows, classes) or values (rows,)."""
-    objective = "regression" if not classes else "binary" if classes == 2 else "multiclass"
-    options = {
-        "objective": objective,
-        "num_leaves": 15,
-        "learning_rate": 0.15,
-        "min_data_in_leaf": max(2, min(20, len(truth) // 50)),
-        "max_bin": 63,
-        "num_threads": 1,  # small enough for one; two on a busy machine were measured to take many times as long
-        "deterministic": True,
-        "force_row_wise": True,
-        "verbose": -1,
-        "seed": context.seed,
-    } | ({"num_class": classes} if objective == "multiclass" else {})
-    rounds = 40 if classes <= 2 else max(10, 80 // classes)
-    out = np.empty((len(truth), classes) if classes else len(truth))
-    library = lightgbm()
-    for one in np.unique(fold):
-        seen = fold != one
-        rows = library.Dataset(matrix[seen], truth[seen], categorical_feature=categories, free_raw_data=True)
-        said = library.train(options, rows, rounds).predict(matrix[~seen], num_threads=1)
-        out[~seen] = np.column_stack([1 - said, said]) if classes == 2 else said
-    return out
 
 
 def _confident(guess: Array, truth: Array) -> _Found:

@@ -5,6 +5,7 @@ import polars as pl
 
 from thirtyfold.core.errors import DataError, Fault
 from thirtyfold.core.table import Table
+from thirtyfold.data.lots import lots
 from thirtyfold.data.parts import TEST, TRAIN, VALIDATION, Array, deal, strata_of, together
 
 __all__ = ["Given"]
@@ -45,6 +46,7 @@ class Given:
         if lacking:
             train = np.flatnonzero(parts == TRAIN)
             asked = [shares[p] if p in lacking else 0.0 for p in (TRAIN, VALIDATION, TEST)]
-            dealt = deal(copies[train], strata_of(table)[train], (1 - asked[1] - asked[2], asked[1], asked[2]), seed)
+            left = (1 - asked[1] - asked[2], asked[1], asked[2])
+            dealt = deal(copies[train], strata_of(table)[train], left, lots(table, seed)[train])
             parts[train] = dealt
         return parts
