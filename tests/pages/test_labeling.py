@@ -190,17 +190,31 @@ def test_boxes_images_sound_and_video(browser, serve, tmp_path):
     page.wait_for_function("document.querySelector('audio').duration > 0.9")
     page.wait_for_function("document.querySelector('video').videoWidth === 64")
     frame = page.locator("#canvas").bounding_box()
+
+    def draw(left, top, right, bottom):
+        page.mouse.move(frame["x"] + left * frame["width"], frame["y"] + top * frame["height"])
+        page.mouse.down()
+        page.mouse.move(frame["x"] + right * frame["width"], frame["y"] + bottom * frame["height"], steps=4)
+        page.mouse.up()
+
     page.keyboard.press("2")
-    page.mouse.move(frame["x"] + 0.25 * frame["width"], frame["y"] + 0.25 * frame["height"])
-    page.mouse.down()
-    page.mouse.move(frame["x"] + 0.75 * frame["width"], frame["y"] + 0.5 * frame["height"], steps=4)
-    page.mouse.up()
-    assert page.inner_text("#save") == "EnterSave 1 box"
+    draw(0.25, 0.25, 0.75, 0.5)
+    page.keyboard.press("1")  # for the next box, not for the one drawn
+    draw(0.1, 0.6, 0.3, 0.9)
+    draw(0.5, 0.6, 0.9, 0.9)
+    assert page.locator(".box b").all_inner_texts() == ["dog", "cat", "cat"]
+    page.mouse.click(frame["x"] + 0.2 * frame["width"], frame["y"] + 0.8 * frame["height"])
+    page.keyboard.press("Delete")  # the one that was clicked
+    page.mouse.click(frame["x"] + 0.7 * frame["width"], frame["y"] + 0.8 * frame["height"])
+    page.keyboard.press("2")
+    assert page.locator(".box b").all_inner_texts() == ["dog", "dog"]
+    assert page.inner_text("#save") == "EnterSave 2 boxes"
     page.keyboard.press("Enter")
-    waits(page, "Kept: 1 boxes.")
-    (box,) = kept(tmp_path)[0].value
-    assert box["label"] == "dog"
+    waits(page, "Kept: 2 boxes.")
+    box, other = kept(tmp_path)[0].value
+    assert box["label"] == other["label"] == "dog"
     assert [box[n] for n in ("x", "y", "width", "height")] == pytest.approx([25, 25, 50, 25], abs=1.5)
+    assert [other[n] for n in ("x", "y", "width", "height")] == pytest.approx([50, 60, 40, 30], abs=1.5)
     import httpx
 
     # Only what the table names below its folder is served, whatever is asked for.

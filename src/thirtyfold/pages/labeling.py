@@ -171,6 +171,7 @@ class Work:
             "guidelines": self.asked.guidelines,
             "guess": self.asked.guess,
             "boxes": self.asked.boxes,
+            "ranked": kind == "class" and not self.asked.first,
             "columns": [{"name": n, "kind": self.media.get(n, "text")} for n in self.columns.columns],
             "progress": self.progress(annotator),
         }
