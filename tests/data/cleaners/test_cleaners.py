@@ -6,9 +6,10 @@ import numpy as np
 import polars as pl
 import pytest
 
+from thirtyfold.core.codec import pack, unpack
 from thirtyfold.core.door import Door
 from thirtyfold.core.mending import has_markup, tidy
-from thirtyfold.core.table import ROW
+from thirtyfold.core.table import ROW, Table
 
 
 def _y(n):
@@ -134,6 +135,34 @@ def test_answers_keep_their_names(clean):
     frame = pl.DataFrame({"x": [f"{i}.5" for i in range(60)], "y": ["yes", "Y", "no", "N", "no", "yes"] * 10})
     ran = clean(frame)
     assert ran.table["y"].n_unique() == 4 and not any(accepted for *_, accepted in _lines(ran, "spelling: alias"))
+
+
+@pytest.mark.step(7)
+def test_legal_forms_are_proposed(clean):
+    firms = ["Sasol", "Sasol Ltd", "SASOL (Pty) Ltd.", "Shoprite Co", "Co", "Ltd", "Sasol", "Shoprite"] * 8
+    frame = pl.DataFrame({"firm": firms, "y": _y(64)})
+    assert {v for *_, v in _lines(clean(frame), "spelling: legal form")} == {False}
+    assert set(clean(frame, clean={"spelling": "all"}).table["firm"].unique()) == {"Sasol", "Shoprite", "Co", "Ltd"}
+
+
+@pytest.mark.step(6)
+def test_impossible_dates(clean):
+    days = [f"{1 + i % 12}/{1 + i % 28}/2011" for i in range(120)]
+    days[5], days[9] = "2/31/2011", "13/45/2011"
+    ran = clean(pl.DataFrame({"day": days, "x": [f"{i * 0.37:.2f}" for i in range(120)], "y": _y(120)}))
+    assert ran.table["day"].null_count() == 2
+    assert _lines(ran, "unreadable as moment") == [
+        (5, "day", "2/31/2011", None, True),
+        (9, "day", "13/45/2011", None, True),
+    ]
+
+
+@pytest.mark.step(6)
+def test_what_was_learned_is_stored(real):
+    table = real("hospital").table
+    again = unpack(pack(table), Table)
+    assert again.columns == table.columns and again.frame.equals(table.frame)
+    assert any(c.mending and c.mending.rules for c in table.columns.values())
 
 
 PEOPLE = [

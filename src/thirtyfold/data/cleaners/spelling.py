@@ -18,6 +18,28 @@ __all__ = ["Spelling"]
 _MOST = 3000
 """More different values than this are names, not categories, and are left alone."""
 _DIGITS = re.compile(r"\d+")
+_FORMS = frozenset(
+    [
+        "inc",
+        "incorporated",
+        "ltd",
+        "limited",
+        "llc",
+        "plc",
+        "corp",
+        "corporation",
+        "co",
+        "company",
+        "gmbh",
+        "ag",
+        "sa",
+        "nv",
+        "bv",
+        "pty",
+        "cc",
+    ]
+)
+"""Legal forms at the end of a company's name; as the whole value they are left alone."""
 _SIGNS = re.compile(r"[^\w ]")
 
 
@@ -89,7 +111,11 @@ class Spelling:
         taken: dict[str, str] = {}
         slips = _slips(totals)
         slipped = {g.before for g in slips}
-        for guess in [*slips, *_abbreviations({v: n for v, n in totals.items() if v not in slipped})]:
+        for guess in [
+            *slips,
+            *_legal_forms(totals, slipped),
+            *_abbreviations({v: n for v, n in totals.items() if v not in slipped}),
+        ]:
             if guess.before in taken or frozenset((guess.before, guess.after)) in apart:
                 continue
             keep = taken.get(guess.after, guess.after)
@@ -249,6 +275,24 @@ def _abbreviations(totals: dict[str, int]) -> list[_Guess]:
         long = [v for v, w in words.items() if len(w) == 1 and len(w[0]) >= 2 * len(short) and _inside(short, w[0])]
         if len(long) == 1:
             found.append(_Guess(value, long[0], "spelling: abbreviation", 0.55, "has letters in the order of"))
+    return found
+
+
+def _legal_forms(totals: dict[str, int], slipped: set[str]) -> list[_Guess]:
+    """Companies with and without their legal form, where one firm of the name is there ("Sasol Ltd", "Sasol")."""
+    cores: dict[str, list[str]] = {}
+    for value in totals:
+        words = fingerprint(value).split()
+        while len(words) > 1 and words[-1] in _FORMS:
+            words.pop()
+        cores.setdefault(" ".join(words), []).append(value)
+    found: list[_Guess] = []
+    for group in cores.values():
+        known = [v for v in group if v not in slipped]
+        if len(known) > 1:
+            keep = _kept(known, totals)
+            what = "is, but for its legal form,"
+            found += [_Guess(v, keep, "spelling: legal form", 0.75, what) for v in known if v != keep]
     return found
 
 
