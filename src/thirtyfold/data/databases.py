@@ -190,7 +190,7 @@ def answered(
 
 
 def _gone(where: str, said: str, got: int) -> Fault:
-    said = " ".join(said.split())[:300].rstrip(".")
+    said = " ".join(said.split())[:300].rstrip(".? ")
     if got:
         hint = "Nothing was kept, so that no half of a table is taken for the whole: run again."
         return Fault(where, f"the database went away after {got:,} rows ({said}).", hint=hint)

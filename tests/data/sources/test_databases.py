@@ -43,6 +43,7 @@ def filled(postgres):
         made.execute("INSERT INTO victims VALUES (1)")
         made.execute('CREATE TABLE "x""; DROP TABLE victims; --" (a int)')
         made.execute('INSERT INTO "x""; DROP TABLE victims; --" VALUES (7)')
+        made.execute("CREATE SEQUENCE counter")
         made.execute("CREATE SCHEMA other")
         made.execute("CREATE TABLE other.kinds (z int)")
         made.execute("INSERT INTO other.kinds VALUES (3)")
@@ -131,6 +132,7 @@ def test_a_table_name_is_only_a_name(filled):
         ("DELETE FROM victims RETURNING a", "syntax"),
         ("SELECT 1; DROP TABLE victims", "cannot insert multiple commands|multiple|syntax"),
         ("SELECT nothing FROM victims", "nothing"),
+        ("SELECT nextval('counter')", "read-only transaction"),
         ("UPDATE victims SET a = 2", "read-only|syntax|cannot"),
     ],
 )
@@ -339,3 +341,36 @@ def test_batches_of_different_types_become_one():
     ]  # fmt: skip
     parts = [[1], ["x"]]
     assert _joined([pl.DataFrame([_series("a", p)]) for p in parts])["a"].to_list() == ["1", "x"]
+
+
+@pytest.mark.slow
+@pytest.mark.step(4, 5)
+def test_a_whole_run_from_a_server_takes_up_new_rows_and_reuses_the_rest(postgres, tmp_path, capsys):
+    import json
+
+    import psycopg
+
+    from thirtyfold.cli import main
+
+    with psycopg.connect(postgres, autocommit=True) as made:
+        made.execute(
+            "CREATE TABLE visits AS SELECT i AS id, (50 + 30 * sin(i))::numeric(8,2) AS paid, "
+            "'2024-01-01 00:00+02'::timestamptz + i * interval '7 hours' AS moment, "
+            "CASE WHEN sin(i) + 0.3 * cos(i * 7) > 0 THEN 'yes' ELSE 'no' END AS again FROM generate_series(1, 400) i"
+        )
+    spec = tmp_path / "s.yaml"
+    spec.write_text(f"target: again\nmodel: linear\ncollect: {{postgres: {{address: '{postgres}', table: visits}}}}\n")
+
+    def run():
+        assert main(["run", str(spec), "--json"]) == 0
+        steps = json.loads(capsys.readouterr().out)
+        return steps["score"], {s["stage"]: s["status"] for s in steps["steps"]}
+
+    score, _ = run()
+    again, stages = run()
+    assert again["test"] == score["test"] > 0.9
+    assert stages["collect"] == "done" and stages["clean"] == "reused" and stages["tune"] == "reused"
+    with psycopg.connect(postgres, autocommit=True) as made:
+        made.execute("INSERT INTO visits VALUES (401, 1.5, now(), 'no')")
+    _, stages = run()
+    assert stages["collect"] == "done" and stages["clean"] == "done"

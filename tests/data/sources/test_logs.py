@@ -32,6 +32,13 @@ def test_the_example_of_the_paper():
     assert parameters("took <*>ms at <*>:<*>", "took 15ms at h:80") == ["15", "h", "80"]
 
 
+def test_only_a_templates_own_words_count_as_similar():
+    """Equation 1 of He et al. 2017: a <*> in the template is equal to nothing."""
+    drain = Drain(depth=3, similarity=0.5, masks=())
+    assert drain.add("a b c d") is drain.add("a b x y")
+    assert drain.add("a k z w") is not drain.groups[0] and drain.groups[0].template == "a b <*> <*>"
+
+
 @pytest.mark.step(4)
 @pytest.mark.parametrize(
     ("name", "published"), [("HDFS", 0.998), ("OpenSSH", 0.788), ("Apache", 1.0), ("Linux", 0.690)]
