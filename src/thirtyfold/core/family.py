@@ -29,7 +29,19 @@ T = TypeVar("T")
 Choice = str | dict[str, Any]
 """How the Spec names a member: ``word``, ``{word: {option: value}}`` or ``{word: value of the first option}``."""
 
-EXTRAS = {"torch": "torch", "pandas": "pandas"}
+EXTRAS = {
+    "torch": "torch",
+    "pandas": "pandas",
+    "duckdb": "databases",
+    "psycopg": "databases",
+    "pymysql": "databases",
+    "zstandard": "files",
+    "defusedxml": "files",
+    "PIL": "media",
+    "soundfile": "media",
+    "av": "media",
+    "fsspec": "cloud",
+}
 """Which extra of ours brings an import that the core does not have."""
 
 
