@@ -124,12 +124,21 @@ def tidy(text: str, *, markup: bool = False) -> str:
     if markup and has_markup(text):
         plain = _TAG.sub(" ", text)
         text = _ENTITY.sub(lambda m: unescape(m[0]), text if plain == text else " ".join(plain.split()))
-    if not _TROUBLE.search(text):
-        return text
+    for _ in range(4):  # what was encoded twice is decoded twice
+        if not _TROUBLE.search(text):
+            break
+        before, text = text, _tidied(text)
+        if text == before:
+            break
+    return text
+
+
+def _tidied(text: str) -> str:
+    text = text.translate(_QUOTES)
     if _TWICE.search(text):
         with suppress(UnicodeEncodeError, UnicodeDecodeError):  # it only looked so
-            text = text.encode("cp1252").decode("utf-8")
-    text = unicodedata.normalize("NFC", text.translate(_QUOTES))
+            text = text.encode("cp1252").decode("utf-8").translate(_QUOTES)
+    text = unicodedata.normalize("NFC", text)
     return "".join(c for c in text if c in "\n\t" or not (unicodedata.category(c) == "Cc" or c in _UNSEEN)).strip()
 
 

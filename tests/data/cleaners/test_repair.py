@@ -125,13 +125,26 @@ def test_what_a_row_tells_is_told_at_serving_too(clean):
 
 
 @pytest.mark.step(3, 6)
-def test_the_target_neither_mends_nor_is_mended(clean):
-    _, dirty = _table("places", 6)
-    ran = clean(dirty.rename({"city": "goal"}), target="goal", clean={"spelling": "off"})
-    lines = ran.cleaned.ledger.filter(pl.col("rule").str.starts_with("repair"))
-    assert "goal" not in lines["column"].to_list()
-    used = {g for c in ran.table.columns.values() if c.mending for r in c.mending.rules for g in r.given}
-    assert "goal" not in used and "zip" not in used  # the zip code gives the answer away
+def test_the_target_neither_mends_nor_is_mended(real):
+    """Hospital's measure gives the condition: where that is the answer, neither mends anything."""
+    used = {}
+    for target in ("condition", "owner"):
+        ran = real("hospital", target=target)
+        mended = ran.cleaned.ledger.filter(pl.col("rule").str.contains("^(repair|form)"))["column"].to_list()
+        used[target] = {g for c in ran.table.columns.values() if c.mending for r in c.mending.rules for g in r.given}
+        assert target not in mended and target not in used[target]
+    assert not {"measure_code", "measure_name"} & used["condition"] and used["condition"]
+    assert {"measure_code", "measure_name"} <= used["owner"]
+
+
+@pytest.mark.step(6)
+def test_a_slip_that_took_a_blank_along_is_left(clean):
+    """'211p ieces' is not '211p pieces': what comes out must be written as the column is."""
+    stock = [f"{i} pieces" for i in range(100, 300)]
+    stock[3], stock[4], stock[5] = "211p ieces", "22 0pieces", "104 pieecs"
+    frame = pl.DataFrame({"stock": stock, "y": ["ab"[i // 3 % 2] for i in range(200)]})
+    table = clean(frame, fields={"stock": "category"}).table
+    assert table["stock"][3:6].to_list() == ["211p ieces", "22 0pieces", "104 pieces"]
 
 
 @pytest.mark.step(6)

@@ -18,27 +18,10 @@ __all__ = ["Spelling"]
 _MOST = 3000
 """More different values than this are names, not categories, and are left alone."""
 _DIGITS = re.compile(r"\d+")
-_FORMS = frozenset(
-    [
-        "inc",
-        "incorporated",
-        "ltd",
-        "limited",
-        "llc",
-        "plc",
-        "corp",
-        "corporation",
-        "co",
-        "company",
-        "gmbh",
-        "ag",
-        "sa",
-        "nv",
-        "bv",
-        "pty",
-        "cc",
-    ]
-)
+_FORMS = {
+    "inc", "incorporated", "ltd", "limited", "llc", "plc", "corp", "corporation", "co", "company", "gmbh", "ag", "sa",
+    "nv", "bv", "pty", "cc",
+}  # fmt: skip
 """Legal forms at the end of a company's name; as the whole value they are left alone."""
 _SIGNS = re.compile(r"[^\w ]")
 
