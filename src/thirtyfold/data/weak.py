@@ -7,7 +7,7 @@ from typing import Annotated, Any, NamedTuple
 
 import numpy as np
 import polars as pl
-from pydantic import AfterValidator, ConfigDict, Field
+from pydantic import ConfigDict, Field, TypeAdapter, ValidationError
 from typing_extensions import TypedDict
 
 from thirtyfold.core.door import read_column
@@ -17,7 +17,7 @@ from thirtyfold.core.family import Family, nearest
 from thirtyfold.core.fieldtype import Array, Sample
 from thirtyfold.core.table import Column, Table, to_array
 
-__all__ = ["Combined", "Rule", "Said", "answers_of", "columns_of", "combine", "name_of"]
+__all__ = ["Combined", "Said", "answers_of", "columns_of", "combine", "name_of", "sound"]
 
 KINDS = ("keyword", "regex", "where", "function", "package")
 CALENDAR = ("year", "month", "day", "weekday", "hour", "minute", "yearday")
@@ -38,8 +38,8 @@ class _Rule(TypedDict, total=False):
     above: Annotated[float, Field(gt=0, lt=1)]
 
 
-def _sound(rule: _Rule) -> _Rule:
-    """Raises ValueError with what is wrong; it becomes a fault that names the rule."""
+def _sound(rule: _Rule) -> None:
+    """Raises ValueError with what is wrong."""
     kinds = [k for k in KINDS if k in rule]
     if len(kinds) != 1:
         raise ValueError(f"a rule has exactly one of {', '.join(KINDS)}")
@@ -64,11 +64,25 @@ def _sound(rule: _Rule) -> _Rule:
             raise ValueError(
                 f"'{rule['where']}' looks at no column; one named like a function is written col(\"name\")"
             )
-    return rule
 
 
-Rule = Annotated[_Rule, AfterValidator(_sound)]
-"""As the Spec says it: ``{label: spam, keyword: [free, win], column: message}``."""
+def sound(rules: list[dict[str, Any]]) -> list[dict[str, Any]]:
+    """The rules as they are, each with a label and exactly one of keyword, regex, where, function and package.
+
+    Raises ValueError that says of every wrong one what is wrong; it becomes a fault of the Spec.
+    """
+    wrong = []
+    for at, rule in enumerate(rules):
+        try:
+            _sound(TypeAdapter(_Rule).validate_python(rule))
+        except ValidationError as error:
+            said = [f"{'.'.join(map(str, e['loc']))}: {e['msg']}" for e in error.errors()]
+            wrong.append(f"rule {at}: {'; '.join(said)}")
+        except ValueError as error:
+            wrong.append(f"rule {at}: {error}")
+    if wrong:
+        raise ValueError("; ".join(wrong))
+    return rules
 
 
 class Said(NamedTuple):

@@ -4,7 +4,7 @@ from typing import Annotated, Any
 
 import numpy as np
 import polars as pl
-from pydantic import Field
+from pydantic import AfterValidator, Field
 
 from thirtyfold.core.charts import bars
 from thirtyfold.core.errors import SpecError
@@ -13,7 +13,7 @@ from thirtyfold.core.fieldtype import Array
 from thirtyfold.core.step import Context
 from thirtyfold.core.table import Column, Table
 from thirtyfold.data.answers import SUSPECTS, Case, Prepared, Reviewed, changed, sureness
-from thirtyfold.data.weak import Combined, Rule, Said, answers_of, columns_of, combine
+from thirtyfold.data.weak import Combined, Said, answers_of, columns_of, combine, sound
 
 __all__ = ["Rules"]
 
@@ -28,13 +28,18 @@ class Rules:
     stay, judge the rules, and are all that validation and test see; the rules label the rest for training alone. Where
     it has none, the rules make the target, and the test is against the rules' own answers.
     ``least`` is the probability below which a row gets no label.
+
+    A rule is a ``label`` (and a ``name``, if it should have one) with one of ``keyword`` (a word or a list) or
+    ``regex`` in a ``column``, ``where`` (a formula), ``function`` (``file.py:name``: a row as a dict to a label, True
+    or None), or ``package`` (a folder or ``name@champion``, believed ``above`` a confidence).
     """
 
     def __init__(
-        self, rules: Annotated[list[Rule], Field(min_length=1)], least: Annotated[float, Field(ge=0, lt=1)] = 0.6
+        self,
+        rules: Annotated[list[dict[str, Any]], Field(min_length=1), AfterValidator(sound)],
+        least: Annotated[float, Field(ge=0, lt=1)] = 0.6,
     ) -> None:
-        self.rules: list[Any] = list(rules)
-        self.least = least
+        self.rules, self.least = list(rules), least
 
     def asks(self) -> list[tuple[str, str]]:
         """The columns in which rules look."""
