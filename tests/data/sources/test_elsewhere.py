@@ -61,6 +61,9 @@ def test_objects_of_a_store(bucket, s3):
     before = outside_of(source)
     bucket("y/2025/b.csv", b"a,b\n9,w\n")
     assert outside_of(source) != before and source.read(Quiet()).frame["a"].to_list() == ["1", "2", "3", "9"]
+    before = outside_of(source)
+    bucket("y/2025/b.csv", b"a,b\n5,w\n")  # the same name, another content
+    assert outside_of(source) != before and source.read(Quiet()).frame["a"].to_list() == ["1", "2", "3", "5"]
     assert source_of({"object_store": {**made, "address": "s3://sales/y/*/a.csv"}}).read(Quiet()).frame.height == 3
     one = source_of({"object_store": {**made, "address": "s3://sales/one.csv"}}).read(Quiet())
     assert one.frame.rows() == [("7", "q")] and one.lineage["address"] == "s3://sales/one.csv"

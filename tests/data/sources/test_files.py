@@ -46,7 +46,7 @@ _CUT = "1 field instead of 3; it is the last line, the file may be cut off"
         ("a,b,c\n1,2,3\n4,5,6\n(2 rows)\n", ["a", "b", "c"], 2, {4: _CUT}),
         ("a,b\n1,2,\n3,4,\n5,6,\n", ["a", "b"], 3, {}),
         ("a\tb\nr1\t1\t2\nr2\t3\t4\nr3\t5\t6\n", ["row", "a", "b"], 3, {}),
-        ("name;total\nx;1\nTotal;2\nTotal;5\ny;3\n", ["name", "total"], 4, {}),
+        ("name;total\nx;1\nTotal;2\ny;3\nTotal;5\n", ["name", "total"], 4, {}),
     ],
 )
 def test_what_stands_around_a_table_is_set_aside_with_its_line(text, columns, rows, aside, tmp_path):

@@ -44,13 +44,18 @@ def test_a_folder_for_each_class(pictures):
 def test_broken_empty_and_trapped_pictures_are_quarantined(pictures):
     good = (pictures / "cat/0.jpg").read_bytes()
     (pictures / "cat/cut.jpg").write_bytes(good[: len(good) // 2])
+    (pictures / "cat/end.jpg").write_bytes(good[:-12])
+    (pictures / "dog/large.png").write_bytes(_png(11_000, 11_000))
     (pictures / "cat/empty.jpg").write_bytes(b"")
     (pictures / "cat/page.jpg").write_text("<html>404</html>")
     (pictures / "dog/bomb.png").write_bytes(_png(60_000, 60_000))
     (pictures / "dog/link.jpg").symlink_to("/etc/passwd")
     read = source_of(str(pictures)).read(Quiet())
     why = dict(zip(read.quarantine["raw"], read.quarantine["reason"], strict=True))
-    assert read.frame.height == 7 and set(why) == {"cat/cut.jpg", "cat/empty.jpg", "cat/page.jpg", "dog/bomb.png"}
+    broken = {"cat/cut.jpg", "cat/end.jpg", "cat/empty.jpg", "cat/page.jpg", "dog/bomb.png", "dog/large.png"}
+    assert read.frame.height == 7 and set(why) == broken
+    assert "does not end as a JPEG does" in why["cat/end.jpg"] and "121,000,000" not in why["dog/large.png"]
+    assert "11,000 x 11,000 points" in why["dog/large.png"]
     assert "cut off" in why["cat/cut.jpg"] and "is empty" in why["cat/empty.jpg"]
     assert "not a picture" in why["cat/page.jpg"] and "trap" in why["dog/bomb.png"]
 
