@@ -1,11 +1,13 @@
 """The door is strict: a value of the wrong kind is named, never read as something else."""
 
+from datetime import datetime
 from typing import Any
 
 import numpy as np
+import polars as pl
 import pytest
 
-from thirtyfold.core.door import Door
+from thirtyfold.core.door import Door, read_column
 from thirtyfold.core.errors import DataError
 from thirtyfold.core.table import Column
 
@@ -46,3 +48,30 @@ def test_what_is_missing_is_missing_and_numbers_name_categories() -> None:
     out = DOOR.rows([dict.fromkeys(GOOD), {**GOOD, "age": float("nan"), "city": 7.0}])
     assert np.isnan(out["age"]).all() and np.isnan(out["yes"][0])
     assert out["city"].tolist() == [None, "7"] and out["note"].tolist() == [None, "call"]
+
+
+def test_many_moments_at_once_are_read_as_one_by_one() -> None:
+    """The quick way and Python's own datetime.fromisoformat agree, and a day that there is not is a fault."""
+    written = [
+        "2024-02-29",
+        "2024-02-29 23:59:59",
+        "2024-02-29T00:00:01.250",
+        "1969-12-31T23:59:59.999999",
+        "0001-01-01",
+    ]
+    more = [
+        "2023-02-29",
+        "2024-13-01",
+        "2024-01-01T25:00:00",
+        "29.2.2024 10:00",
+        "2024-02-29T10:00:00+02:00",
+        " 2020-01-01 ",
+    ]
+    column = Column("when", "moment", options={"order": "day_first"}, markers=("1900-01-01",))
+    values, faults = read_column(column, pl.Series("when", [*written, *more, "1900-01-01", None]))
+    assert values[: len(written)].to_list() == [datetime.fromisoformat(w) for w in written]
+    later = values[len(written) :].to_list()
+    shown = [v and v.isoformat() for v in later]
+    assert shown[3:6] == ["2024-02-29T10:00:00", "2024-02-29T08:00:00", "2020-01-01T00:00:00"]
+    assert later[:3] == [None] * 3 and later[6:] == [None, None]
+    assert [f.value for f in faults] == more[:3]

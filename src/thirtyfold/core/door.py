@@ -74,7 +74,7 @@ def read_column(column: Column, raw: pl.Series) -> tuple[pl.Series, list[Unreada
     if kind.dtype == "number" and raw.dtype.is_numeric() and not column.markers and column.type == "number":
         number = raw.cast(pl.Float64)
         return number.set(number.is_nan() | number.is_infinite(), None), []
-    plain = _plain_numbers(column, raw)
+    plain = _plain_values(column, raw)
     distinct = (raw if plain is None else raw.filter(plain.is_null())).unique(maintain_order=True)
     values: list[Any] = []
     wrong: dict[Any, str] = {}
@@ -95,16 +95,32 @@ def read_column(column: Column, raw: pl.Series) -> tuple[pl.Series, list[Unreada
     return mapped.alias(raw.name), faults
 
 
-def _plain_numbers(column: Column, raw: pl.Series) -> pl.Series | None:
-    """Texts that are plain decimals as numbers, all at once, the others null; None where this is not for the column.
+def _plain_values(column: Column, raw: pl.Series) -> pl.Series | None:
+    """Plain decimals and ISO moments read all at once, the others null; None where this is not for the column.
 
-    A million different values take 0.1 s instead of 1.7 s; whatever is not plain is read one by one.
+    A million different values take 0.1 s instead of 2 s for numbers and 15 s for moments; whatever is not plain is
+    read one by one.
     """
-    if column.type != "number" or raw.dtype != pl.String or column.options.get("decimal", ".") != ".":
+    if raw.dtype != pl.String or column.type not in ("number", "moment"):
         return None
     text = raw.str.strip_chars()
-    plain = text.str.contains(r"^[+-]?(\d+(\.\d*)?|\.\d+)([eE][+-]?\d{1,2})?$") & ~text.is_in(list(column.markers))
-    return pl.select(pl.when(plain).then(text.cast(pl.Float64, strict=False))).to_series()
+    if column.type == "moment":
+        whole = text.str.contains(r"^\d{4}-\d{2}-\d{2}[T ]\d{2}:\d{2}:\d{2}(\.\d{3}(\d{3})?)?$")
+        day = text.str.contains(r"^\d{4}-\d{2}-\d{2}$")
+        if not (whole.any() or day.any()):
+            return None
+        iso = text.str.replace(" ", "T", literal=True)
+        parts = [
+            pl.when(shape).then(iso.str.to_datetime(pattern, strict=False, time_unit="us"))
+            for shape, pattern in ((whole, "%Y-%m-%dT%H:%M:%S%.f"), (day, "%Y-%m-%d"))
+        ]
+        found = pl.coalesce(parts)
+    elif column.options.get("decimal", ".") == ".":
+        shape = text.str.contains(r"^[+-]?(\d+(\.\d*)?|\.\d+)([eE][+-]?\d{1,2})?$")
+        found = pl.when(shape).then(text.cast(pl.Float64, strict=False))
+    else:
+        return None
+    return pl.select(pl.when(~text.is_in(list(column.markers))).then(found)).to_series()
 
 
 def typed(column: Column) -> FieldType:
