@@ -1,5 +1,6 @@
 """Compressors through their conformance suite, with every kind of model; and the choice that the stage makes."""
 
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -10,10 +11,10 @@ from thirtyfold.core.learned import Score, Trained, Winner
 from thirtyfold.core.model import Candidate
 from thirtyfold.core.quiet import Quiet
 from thirtyfold.core.spec import Spec
-from thirtyfold.ship.compress import Compress, Compressed
+from thirtyfold.ship.compress import Compress, Compressed, _measure
 from thirtyfold.ship.compressors.quantize import Quantize
 from thirtyfold.ship.formats.onnx import Onnx
-from thirtyfold.ship.lighter import Forest, Text
+from thirtyfold.ship.lighter import Forest, Text, Variant, with_files
 from thirtyfold.testing.compressors import check_compressor, given_of
 from thirtyfold.testing.formats import example
 
@@ -163,3 +164,26 @@ def test_what_is_lost_is_measured_on_the_model_that_never_saw_the_rows() -> None
         made.aim.metric
     ]
     assert table[0]["score"] == pytest.approx(score)
+
+
+def test_ranks_alone_are_not_enough() -> None:
+    """All probabilities pulled together keep every rank, and ROC AUC with it; the decisions are no longer the same."""
+    made = example("boosting")
+    text = Text.read(made.package.files["model/model.txt"])
+    weaker = [[_scaled(line) for line in tree] for tree in text.trees]
+    data = Text(text.head, weaker, text.tail).write()
+    task: Any = made.package.task
+    strict = made.package.with_task(task.with_threshold(0.9))
+    lighter = with_files(strict, {"model.txt": data})
+    variants = [Variant("as it is", strict, ""), Variant("pulled", lighter, "")]
+    aim = replace(made.aim, metric="roc_auc")
+    first, second = _measure(variants, variants, made.validation, aim, made.goal)
+    assert second.score == pytest.approx(first.score) and second.lost == pytest.approx(0)
+    assert second.misjudged > 0.1
+    stage = Compress(Spec.of({"target": "bought", "collect": "x.csv", "compress": {}}))
+    assert stage._fits(first, 0.005) and not stage._fits(second, 0.005)
+
+
+def _scaled(line: str) -> str:
+    name, _, values = line.partition("=")
+    return f"leaf_value={' '.join(str(0.2 * float(v)) for v in values.split())}" if name == "leaf_value" else line

@@ -2,6 +2,7 @@
 
 import dataclasses
 import math
+from collections.abc import Mapping
 from typing import Any, ClassVar, NamedTuple, Protocol
 
 import numpy as np
@@ -46,7 +47,9 @@ class Compressed(NamedTuple):
 
 @dataclasses.dataclass(frozen=True)
 class Measured:
-    """One line of the table. ``changed`` is the share of validation rows with another answer than before."""
+    """One line of the table. ``changed`` is the share of validation rows with another answer than before; ``misjudged``
+    how much balanced accuracy the decisions lose by it.
+    """
 
     variant: Variant
     size: int
@@ -54,6 +57,7 @@ class Measured:
     score: float
     lost: float
     changed: float
+    misjudged: float = 0.0
 
 
 class Compress:
@@ -117,7 +121,8 @@ class Compress:
         return self.wanted is not None and (self.wanted.size_mb is not None or self.wanted.latency_ms is not None)
 
     def _fits(self, m: Measured, limit: float) -> bool:
-        return m.lost <= limit and self._over(m) <= 0
+        assert self.wanted is not None
+        return m.lost <= limit and m.misjudged <= self.wanted.lose_at_most and self._over(m) <= 0
 
     def _over(self, m: Measured) -> float:
         """By what share the worst limit is exceeded; 0 and below is within."""
@@ -128,7 +133,9 @@ class Compress:
 
     def _nearest(self, table: list[Measured], limit: float) -> Measured:
         """The one that misses by least: first what is lost, then the limits."""
-        return min(table, key=lambda m: (max(0.0, m.lost - limit), self._over(m)))
+        assert self.wanted is not None
+        most = self.wanted.lose_at_most
+        return min(table, key=lambda m: (max(0.0, m.lost - limit, m.misjudged - most), self._over(m)))
 
     def _says(self, limit: float) -> str:
         assert self.wanted is not None
@@ -187,17 +194,28 @@ def _measure(variants: list[Variant], judged: list[Variant], validation: Table, 
     sample = json_rows(rows.frame.select(c.name for c in first.columns).head(50))
     sign = 1.0 if aim.greater else -1.0
     done: list[Measured] = []
-    usual: tuple[float, Array] | None = None
+    usual: tuple[float, Array, float] | None = None
     for variant, twin in zip(variants, judged, strict=True):
         raw = twin.package.raw_of(matrix)
         score = evaluate(twin.package.task, (aim.metric,), truth, raw, columns)[aim.metric]
         decided = twin.package.task.decide(raw, columns)
-        usual = usual or (score, decided)
+        balanced = _balanced(twin.package, truth, raw, columns)
+        usual = usual or (score, decided, balanced)
         changed = _changed(usual[1], decided, goal)
         latency = latency_ms(variant.package, sample, 0.04)
         lost = sign * (usual[0] - score)
-        done.append(Measured(variant, variant.package.size, latency, score, lost, changed))
+        measured = Measured(variant, variant.package.size, latency, score, lost, changed, usual[2] - balanced)
+        done.append(measured)
     return done
+
+
+def _balanced(package: Package, truth: Array, raw: Array, columns: Mapping[str, Array]) -> float:
+    """How often the decision is right, each class counted the same; 0 for values. A metric of ranks such as ROC AUC
+    stays what it is when all probabilities slip below the threshold and no decision is right any more.
+    """
+    if not package.task.classes:
+        return 0.0
+    return evaluate(package.task, ("balanced_accuracy",), truth, raw, columns)["balanced_accuracy"]
 
 
 def _changed(before: Array, after: Array, goal: Goal) -> float:
