@@ -70,3 +70,14 @@ def test_whole_numbers_that_come_round_are_classes_and_others_are_not():
 def test_text_is_refused_as_a_number_by_what_it_is():
     with pytest.raises(DataError, match="is text, and regression needs numbers"):
         Family("aim.tasks").build("regression", "task").fit(pl.Series("y", ["yes", "no", "yes"]))
+
+
+@pytest.mark.step(1, 8)
+def test_the_positive_class_is_the_rarer_one_or_the_one_that_is_said():
+    task = Classification().fit(pl.Series("y", ["stays"] * 30 + ["leaves"] * 10))
+    assert task.labels == ("stays", "leaves")
+    assert task.with_positive("stays").labels == ("leaves", "stays")
+    with pytest.raises(DataError, match="Did you mean 'leaves'"):
+        task.with_positive("leave")
+    with pytest.raises(DataError, match="for two"):
+        Classification().fit(pl.Series("y", list("abc") * 5)).with_positive("a")

@@ -155,6 +155,9 @@ class Spec(Section):
     target: str
     task: str = "auto"
     metric: str = "auto"
+    positive: str | None = None
+    """Of two classes the one that is looked for: what precision, recall, F1 and the threshold are about. By default
+    the one that says so (1, yes, true), else the rarer one."""
     success: dict[str, float] = {}
     """Gates: the least (or most) a metric may be on the test rows."""
     limits: dict[Literal["latency_ms", "size_mb", "memory_mb"], Annotated[float, Field(gt=0)]] = {}

@@ -1,12 +1,13 @@
 """Label: what the answers of the training rows are, and which of them look wrong."""
 
-from typing import ClassVar, NamedTuple
+from typing import Any, ClassVar, NamedTuple
 
 import numpy as np
 import polars as pl
 
 from thirtyfold.core.aim import Aim, Goal
 from thirtyfold.core.charts import bars
+from thirtyfold.core.errors import DataError, Fault
 from thirtyfold.core.evidence import Evidence, Picture, TableView
 from thirtyfold.core.family import Choice, Family, split_choice
 from thirtyfold.core.spec import Spec
@@ -35,6 +36,7 @@ class Label:
 
     def __init__(self, spec: Spec) -> None:
         self.choice: Choice = spec.label
+        self.positive = spec.positive
 
     def outside(self) -> list[str]:
         """What decides the labels besides the Spec: the answers in a store."""
@@ -43,7 +45,12 @@ class Label:
     def run(self, train: Table, collected: Table, ledger: pl.DataFrame, aim: Aim, context: Context) -> Labeled:
         """Fit the task on the training labels and ask the labeler."""
         tasks: Family[Task] = Family("aim.tasks")
-        goal = Goal.of(aim.task, tasks.build(aim.task, "task").fit(train[aim.target]))
+        task: Any = tasks.build(aim.task, "task").fit(train[aim.target])
+        if self.positive is not None:
+            if not hasattr(task, "with_positive"):
+                raise DataError(Fault("positive", f"a {aim.task} has no positive class.", hint="Leave it out."))
+            task = task.with_positive(self.positive)
+        goal = Goal.of(aim.task, task)
         labeler: Labeler = Family[Labeler]("data.labelers").build(self.choice, "label")
         unanswered = ledger.filter(pl.col("rule") == UNANSWERED)["row"].to_list()
         done = labeler.review(Case(train, goal, collected, tuple(unanswered)), context)

@@ -160,9 +160,9 @@ class Tune:
         numbers: dict[str, Any] = {"winner": word, "metric": metric, "value": bench.shown(entry.value), "rows": rows}
         if threshold is not None:
             why += (
-                f" A row is called positive from a probability of {threshold.at:.3f} on: on validation rows that "
-                f"gives a "
-                f"{threshold.measure} of {number(threshold.value)}, against {number(threshold.at_half)} at one half."
+                f" A row is called '{bench.goal.task.classes[1]}' from a probability of {threshold.at:.3f} on: on "
+                f"validation rows that gives {threshold.measure} {number(threshold.value)}, against "
+                f"{number(threshold.at_half)} at one half."
             )
             numbers["threshold"] = threshold._asdict()
         held = len(next(iter(bench.validation_rows.values())))

@@ -7,6 +7,7 @@ from dataclasses import dataclass, replace
 from typing import Any, ClassVar, Self
 
 from thirtyfold.core.errors import DataError, Fault
+from thirtyfold.core.family import nearest
 from thirtyfold.core.fieldtype import Array
 from thirtyfold.core.late import np, pl
 
@@ -73,6 +74,16 @@ class Classification:
         if len(found) == 2 and found[0][1] < found[1][1] and not _zero_one([v for v, _ in found]):
             found.reverse()
         return replace(self, labels=tuple(_label(value) for value, _ in found))
+
+    def with_positive(self, label: str) -> Self:
+        """The same two classes with this one as the positive one. Raises DataError where it is none of them."""
+        if len(self.labels) != 2:
+            raise DataError(Fault("positive", f"there are {len(self.labels)} classes; it is for two."))
+        if label not in self.labels:
+            raise DataError(
+                Fault("positive", f"'{label}' is no class.", ", ".join(self.labels), nearest(label, self.labels))
+            )
+        return replace(self, labels=(next(n for n in self.labels if n != label), label))
 
     def with_threshold(self, threshold: float) -> Self:
         """The same classes, decided at another probability of the positive one."""
