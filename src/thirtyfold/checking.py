@@ -4,7 +4,7 @@ from thirtyfold.core.errors import Fault, SpecError, ThirtyfoldError
 from thirtyfold.core.expression import Expression
 from thirtyfold.core.family import nearest, split_choice
 from thirtyfold.core.spec import Spec
-from thirtyfold.data.collect import source_of
+from thirtyfold.data.naming import source_of
 from thirtyfold.data.reading import columns_of
 from thirtyfold.plan import filled
 

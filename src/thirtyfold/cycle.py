@@ -24,7 +24,7 @@ from thirtyfold.core.table import Column, Table
 from thirtyfold.core.task import Metric
 from thirtyfold.core.traffic import Traffic
 from thirtyfold.core.verdict import Verdict
-from thirtyfold.data.collect import source_of
+from thirtyfold.data.naming import source_of
 from thirtyfold.lifecycle import run_spec
 from thirtyfold.run import Listener
 from thirtyfold.watch.monitor import check

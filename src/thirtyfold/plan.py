@@ -146,7 +146,7 @@ def _fill(choice: Any, family: Family[Any], where: str, faults: list[Fault]) -> 
 
 def _one(choice: Choice, family: Family[Any], where: str) -> Any:
     if family.name == "sources" and isinstance(choice, str):
-        from thirtyfold.data.collect import choice_of
+        from thirtyfold.data.naming import choice_of
 
         choice = choice_of(choice)
     word, _ = split_choice(choice, where)

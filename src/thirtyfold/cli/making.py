@@ -53,7 +53,7 @@ def check(told: argparse.Namespace) -> int:
 def new(told: argparse.Namespace) -> int:
     """Write a Spec with every choice visible, after a look at the data."""
     out = Path(told.out)
-    from thirtyfold.data.collect import source_of
+    from thirtyfold.data.naming import source_of
     from thirtyfold.plan import filled
 
     frame = source_of(told.data).peek(1000)

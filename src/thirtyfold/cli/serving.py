@@ -22,7 +22,7 @@ __all__ = ["free", "predict", "promote", "rollback", "serve"]
 def predict(told: argparse.Namespace) -> int:
     """Answers for every row of a file, in order. A row that cannot be read gets no answer but the reason."""
     from thirtyfold.core.quiet import Quiet
-    from thirtyfold.data.collect import source_of
+    from thirtyfold.data.naming import source_of
     from thirtyfold.lifecycle import find_package
 
     package = find_package(told.package, Home.beside())

@@ -98,7 +98,7 @@ def _evidence(table: Table, parts: np.ndarray, copies: np.ndarray, how: Choice, 
         said.append(f"{counted(aside, 'row')} in the gaps between the parts are in none of them.")
     shared = int(len(copies) - len(np.unique(copies)))
     if shared:
-        said.append(f"{shared:,} exact copies stay on the side of the row they copy.")
+        said.append(f"{counted(shared, 'row')} that copy others, exactly or nearly, stay on their side.")
     said += _parted(table, parts)
     view, lacking = _answers(table, parts)
     said += [f"Warning: '{c}' does not occur in {part}." for c, part in lacking[:5]]
