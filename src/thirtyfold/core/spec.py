@@ -89,6 +89,23 @@ class SplitSection(Section):
         return self
 
 
+class AnalyzeSection(Section):
+    """Step 9."""
+
+    shares: dict[str, dict[str, Annotated[float, Field(ge=0, le=1)]]] = {}
+    """Known shares of groups where the model will be used: ``{sex: {Female: 0.51, Male: 0.49}}``; told when training
+    rows differ. Groups that are not named have the rest."""
+
+    @model_validator(mode="after")
+    def _whole(self) -> "AnalyzeSection":
+        for name, said in self.shares.items():
+            if sum(said.values()) > 1 + 1e-6:
+                raise ValueError(
+                    f"the shares of '{name}' must add up to at most 1, they add up to {sum(said.values()):g}"
+                )
+        return self
+
+
 class TuneSection(Section):
     """Step 22. ``trials: 0`` turns it off."""
 
@@ -173,6 +190,7 @@ class Spec(Section):
     clean: CleanSection = CleanSection.model_construct()
     label: Choice = "given"
     split: SplitSection = SplitSection.model_construct()
+    analyze: AnalyzeSection = AnalyzeSection.model_construct()
     features: dict[str, str] = {}
     """The user's own features: ``{gain_per_hour: gain / (hours + 1)}``."""
     model: Choice = "auto"
