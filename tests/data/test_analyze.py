@@ -17,8 +17,8 @@ REAL = "adult telco titanic pima mammography ames bike taxi hospital sms chinook
 
 
 def analyze(ran) -> Analyzed:
-    labeled = ran.label()
-    return Analyze(ran.spec).run(labeled.learning, ran.aim(), labeled.goal, Quiet())
+    labeled, rest, lineage = ran.label(), ran.split().validation, ran.collected.lineage
+    return Analyze(ran.spec).run(labeled.learning, rest, ran.aim(), labeled.goal, lineage, Quiet())
 
 
 def test_rank_correlation_is_scipys():

@@ -23,7 +23,8 @@ REAL = "adult telco titanic pima mammography ames bike taxi hospital sms air chi
 
 def featurize(ran, candidates=BOTH) -> Featured:
     labeled, parted = ran.label(), ran.split()
-    analyzed = Analyze(ran.spec).run(labeled.learning, ran.aim(), labeled.goal, Quiet())
+    rest, lineage = parted.validation, ran.collected.lineage
+    analyzed = Analyze(ran.spec).run(labeled.learning, rest, ran.aim(), labeled.goal, lineage, Quiet())
     stage = Featurize(ran.spec)
     return stage.run(labeled.learning, parted.validation, analyzed.inputs, ran.aim(), labeled.goal, candidates, Quiet())
 

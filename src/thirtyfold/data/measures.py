@@ -1,10 +1,25 @@
 """Measures: how much one column says about another, by the kinds of the two."""
 
+import math
 from typing import Any
 
 import numpy as np
+import polars as pl
 
-__all__ = ["Coded", "association", "coded", "cramer", "gives_away", "information", "ratio", "spearman"]
+__all__ = [
+    "Coded",
+    "association",
+    "chi_tail",
+    "coded",
+    "cramer",
+    "explained",
+    "gives_away",
+    "information",
+    "pearson",
+    "ratio",
+    "spearman",
+    "uncertainty",
+]
 
 Array = np.ndarray[Any, np.dtype[Any]]
 
@@ -19,14 +34,7 @@ class Coded:
 def coded(x: Array, bins: int = 32, most: int = 200) -> Coded:
     """Floats to ranks in [-1, 1] and codes of ``bins`` intervals; objects to codes, the ``most`` frequent by name."""
     if x.dtype == object:
-        known = np.array([v is not None for v in x], dtype=bool)
-        values, inverse, counts = np.unique(x[known].astype(str), return_inverse=True, return_counts=True)
-        order = np.lexsort((np.arange(len(values)), -counts))
-        place = np.empty(len(values), dtype=np.int64)
-        place[order] = np.arange(1, len(values) + 1)
-        codes = np.zeros(len(x), dtype=np.int64)
-        codes[known] = np.minimum(place[inverse], most + 1)
-        return Coded(ranks=None, codes=codes, levels=int(min(len(values), most + 1)) + 1)
+        return _named(pl.Series("value", x.tolist(), dtype=pl.String), most)
     known = ~np.isnan(x)
     ranks = np.zeros(len(x))
     codes = np.zeros(len(x), dtype=np.int64)
@@ -39,6 +47,23 @@ def coded(x: Array, bins: int = 32, most: int = 200) -> Coded:
         else:
             codes[known] = np.minimum(bins - 1, ((ranks[known] + 1) / 2 * bins).astype(np.int64)) + 1
     return Coded(ranks=ranks, codes=codes, levels=int(codes.max(initial=0)) + 1)
+
+
+def _named(values: pl.Series, most: int) -> Coded:
+    """Codes by frequency, then by name; everything after the ``most`` frequent shares one."""
+    seen = values.drop_nulls().value_counts().sort(["count", "value"], descending=[True, False])
+    codes = np.minimum(np.arange(1, seen.height + 1), most + 1)
+    levels = int(min(seen.height, most + 1)) + 1
+    if not seen.height:
+        return Coded(ranks=None, codes=np.zeros(len(values), dtype=np.int64), levels=1)
+    found = values.replace_strict(seen["value"], pl.Series(codes), default=0, return_dtype=pl.Int64)
+    return Coded(ranks=None, codes=found.fill_null(0).to_numpy().astype(np.int64), levels=levels)
+
+
+def pearson(a: Array, b: Array) -> float:
+    """The linear correlation, -1 to 1 (Pearson 1895), of the rows in which both are known."""
+    both = np.isfinite(a) & np.isfinite(b)
+    return spearman(a[both], b[both]) if both.sum() > 2 else 0.0
 
 
 def spearman(a: Array, b: Array) -> float:
@@ -99,6 +124,63 @@ def information(codes: Array, levels: int, answer: Array, answers: int) -> float
         bits = float(np.nansum(p * np.log2(p / expected)))
     chance = (table.shape[0] - 1) * (table.shape[1] - 1) / (2 * n * np.log(2))
     return max(0.0, bits - float(chance))
+
+
+def explained(codes: Array, levels: int, answer: Array, answers: int) -> float:
+    """The share of what there is to know of the answer that the codes tell, 0 to 1 (Theil's U, 1970)."""
+    share = np.bincount(answer, minlength=answers) / max(1, len(answer))
+    share = share[share > 0]
+    entropy = -float((share * np.log2(share)).sum())
+    return min(1.0, information(codes, levels, answer, answers) / entropy) if entropy > 0 else 0.0
+
+
+def chi_tail(x: float, df: int) -> float:
+    """The chance that a chi-squared of ``df`` degrees of freedom is at least ``x``.
+
+    The regularized upper incomplete gamma function Q(df/2, x/2), by its series or its continued fraction (Abramowitz
+    and Stegun 6.5.29 and 6.5.31); scipy would take a third of a second to import.
+    """
+    a, z = df / 2, x / 2
+    if z <= 0 or df <= 0:
+        return 1.0
+    front = math.exp(a * math.log(z) - z - math.lgamma(a))
+    if z < a + 1:
+        term = total = 1 / a
+        for n in range(1, 10_000):
+            term *= z / (a + n)
+            total += term
+            if term < total * 1e-15:
+                break
+        return max(0.0, 1 - front * total)
+    tiny = 1e-300
+    b = z + 1 - a
+    c, d = 1 / tiny, 1 / b
+    value = d
+    for n in range(1, 10_000):  # Lentz's method
+        part = -n * (n - a)
+        b += 2
+        d = 1 / (part * d + b or tiny)
+        c = b + part / c or tiny
+        value *= c * d
+        if abs(c * d - 1) < 1e-15:
+            break
+    return min(1.0, front * value)
+
+
+def uncertainty(score: float, answer: Array, classes: int) -> float:
+    """One standard error of what ``gives_away`` found on the half of the rows that it is asked of.
+
+    Classes: that of the mean of the recalls, each taken as the score says, with one right and one wrong answer added
+    (Agresti and Coull 1998). Amounts: that of R2 (Olkin and Finn 1995).
+    """
+    if not classes:
+        r2 = min(1.0, max(0.0, score))
+        return 2 * math.sqrt(r2) * (1 - r2) / math.sqrt(max(1.0, len(answer) / 2))
+    there = np.bincount(answer, minlength=classes) / 2
+    there = there[there > 0]
+    recall = min(1.0, max(0.0, score * (1 - 1 / classes) + 1 / classes))
+    p = (recall * there + 1) / (there + 2)
+    return float(np.sqrt((p * (1 - p) / (there + 2)).sum()) / len(there) / (1 - 1 / classes))
 
 
 def gives_away(column: Coded, answer: Array, classes: int, half: Array) -> float:
