@@ -75,3 +75,17 @@ def test_many_moments_at_once_are_read_as_one_by_one() -> None:
     assert shown[3:6] == ["2024-02-29T10:00:00", "2024-02-29T08:00:00", "2020-01-01T00:00:00"]
     assert later[:3] == [None] * 3 and later[6:] == [None, None]
     assert [f.value for f in faults] == more[:3]
+
+
+@pytest.mark.parametrize("kind", ["category", "id", "text"])
+def test_texts_at_once_are_read_as_one_by_one(kind: str) -> None:
+    written = ["Oslo", " Oslo ", "", "  ", "?", "oslo", None, "\u00a0Bergen\u2003", "\x1cTromso\x1f", "a b"]
+    column = Column("city", kind, markers=("?",), spellings={"oslo": "Oslo"})
+    values, faults = read_column(column, pl.Series("city", written))
+    alone = [read_column(column, pl.Series("city", [w, "\x1c"]))[0][0] for w in written]  # the slow way
+    assert values.to_list() == alone and not faults
+    quick = [w for w in written if w is None or "\x1c" not in w]
+    assert read_column(column, pl.Series("city", quick))[0].to_list() == [
+        a for w, a in zip(written, alone, strict=True) if w in quick
+    ]
+    assert alone[:8] == ["Oslo", "Oslo", None, None, None, "Oslo", None, "Bergen"]

@@ -62,6 +62,10 @@ def _kept(text: str, at: int, char: str) -> str:
     return "" if char in "'\u2019`" else " "
 
 
+_SEPARATORS = "[\\x1c-\\x1f]"
+"""What Python takes for blank and Polars does not."""
+
+
 def read_column(column: Column, raw: pl.Series) -> tuple[pl.Series, list[Unreadable]]:
     """A raw column as typed (Float64, String or Datetime), and what could not be read (missing in the result).
 
@@ -74,6 +78,10 @@ def read_column(column: Column, raw: pl.Series) -> tuple[pl.Series, list[Unreada
     if kind.dtype == "number" and raw.dtype.is_numeric() and not column.markers and column.type == "number":
         number = raw.cast(pl.Float64)
         return number.set(number.is_nan() | number.is_infinite(), None), []
+    if raw.dtype == pl.String and getattr(kind, "as_written", False) and not raw.str.contains(_SEPARATORS).any():
+        text = raw.str.strip_chars()
+        text = text.set(text.is_in(["", *column.markers]), None)
+        return (text.replace(column.spellings) if column.spellings else text).alias(raw.name), []
     plain = _plain_values(column, raw)
     distinct = (raw if plain is None else raw.filter(plain.is_null())).unique(maintain_order=True)
     values: list[Any] = []

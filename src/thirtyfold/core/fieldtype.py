@@ -77,7 +77,9 @@ class FieldType(Protocol):
 
     forms: ClassVar[tuple[Form, ...]]
     dtype: ClassVar[Literal["number", "text", "moment"]]
-    """How the typed column is kept: Float64, String, or Datetime(us) in UTC."""
+    """How the typed column is kept: Float64, String, or Datetime(us) in UTC. A type of texts that are kept as they are
+    written, without blanks around them, may say so with ``as_written = True``: columns of it are then read at once.
+    """
 
     @classmethod
     def recognize(cls, sample: Sample) -> float:

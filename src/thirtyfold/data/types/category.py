@@ -25,6 +25,7 @@ class Category:
 
     forms: ClassVar[tuple[Form, ...]] = ("levels", "vector")
     dtype: ClassVar[Literal["number", "text", "moment"]] = "text"
+    as_written: ClassVar[bool] = True
 
     def __init__(
         self,

@@ -19,6 +19,7 @@ class Id:
 
     forms: ClassVar[tuple[Form, ...]] = ("levels", "vector")
     dtype: ClassVar[Literal["number", "text", "moment"]] = "text"
+    as_written: ClassVar[bool] = True
 
     @classmethod
     def recognize(cls, sample: Sample) -> float:

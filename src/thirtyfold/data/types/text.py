@@ -22,6 +22,7 @@ class Text:
 
     forms: ClassVar[tuple[Form, ...]] = ("levels", "vector")
     dtype: ClassVar[Literal["number", "text", "moment"]] = "text"
+    as_written: ClassVar[bool] = True
 
     def __init__(self, words: Annotated[int, Field(ge=1, le=1000)] = 100) -> None:
         self.words = words
