@@ -1,5 +1,6 @@
 """The face in Python: ``run``, ``check`` and ``load`` do what the commands of the same names do."""
 
+import re
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -21,7 +22,7 @@ def run(spec: SpecLike, data: Any = None, *, home: str | Path | None = None, unt
     """Do the whole lifecycle; returns the Outcome with ``summary``, ``package`` and ``folder``.
 
     ``spec`` is a YAML file, a mapping or a Spec; ``data`` a pandas, Polars or Arrow frame that takes the place of
-    ``collect``. Raises SpecError or DataError for a mistake, as the command would exit with 2; a gate that says no is
+    ``collect`` (the model is then named after its target, unless ``name`` is said). Raises SpecError or DataError for a mistake, as the command would exit with 2; a gate that says no is
     in ``summary["status"]``.
 
         >>> import thirtyfold
@@ -64,4 +65,7 @@ def _spec(spec: SpecLike, *, given: bool) -> Spec:
         return spec
     if isinstance(spec, str | Path):
         return Spec.read(spec)
-    return Spec.of({"collect": "frame", **spec} if given else spec)
+    if not given:
+        return Spec.of(spec)
+    name = re.sub(r"[^A-Za-z0-9_.-]+", "-", str(spec.get("target", ""))).strip("-._")[:64] or "model"
+    return Spec.of({"collect": "frame", "name": name, **spec})

@@ -157,7 +157,11 @@ def execute(
     (folder / "spec.yaml").write_text(filled(spec).to_yaml(), encoding="utf-8")
     for name, value in zip(GIVEN, (frame, champion, previous), strict=True):
         work.give(name, value)
-    error = _stages(work, stages, until, champion_run)
+    try:
+        error = _stages(work, stages, until, champion_run)
+    except Exception as fault:  # of ours: what is known of the run is kept all the same, and the fault goes on its way
+        _end(work, ThirtyfoldError(f"a fault of ours: {type(fault).__name__}: {fault}"))
+        raise
     return _end(work, error)
 
 
@@ -180,7 +184,7 @@ def _stages(work: _Work, stages: list[Planned], until: str | None, champion_run:
                 _failed(work, stage, stopped)
                 return stopped
             except BaseException as error:
-                work.record.add("stage_failed", stage=stage.name, error=f"{type(error).__name__}: {error}")
+                _failed(work, stage, ThirtyfoldError(f"a fault of ours: {type(error).__name__}: {error}"))
                 raise
             refused = next(
                 (f"not done, because {stage.name} was refused: {e.why}" for e in evidence if e.status == "refused"), ""

@@ -85,7 +85,11 @@ def _making(verb: Callable[[str, str, str], argparse.ArgumentParser]) -> None:
 
 
 def _working(verb: Callable[[str, str, str], argparse.ArgumentParser]) -> None:
-    predict = verb("predict", "serving", "predictions for a file (csv, parquet, jsonl; - is standard input and output)")
+    predict = verb(
+        "predict",
+        "serving",
+        "predictions for a file, or for what a Spec (.yaml) collects; - is standard input and output",
+    )
     predict.add_argument("package", metavar="PACKAGE")
     predict.add_argument("data", metavar="DATA")
     predict.add_argument("--out", default="-", help="a .csv, .parquet or .jsonl file (default: CSV on standard output)")

@@ -47,6 +47,12 @@ def run(told: argparse.Namespace) -> int:
         print(json.dumps(outcome.summary, indent=1))
     elif not told.quiet:
         closing_page(outcome.summary)
+    elif outcome.status == 3:
+        print(
+            *(f"gate refused: {g['why']}" for g in outcome.summary["gates"] if not g["passed"]),
+            sep="\n",
+            file=sys.stderr,
+        )
     if outcome.error is not None:
         raise outcome.error
     return outcome.status

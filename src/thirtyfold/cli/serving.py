@@ -20,21 +20,34 @@ __all__ = ["free", "predict", "promote", "rollback", "serve"]
 
 
 def predict(told: argparse.Namespace) -> int:
-    """Answers for every row of a file, in order. A row that cannot be read gets no answer but the reason."""
+    """Answers for every row of a file (or of what a Spec collects), in order. A row that cannot be read gets no answer
+    but the reason.
+    """
     from thirtyfold.core.quiet import Quiet
+    from thirtyfold.core.spec import Spec
     from thirtyfold.data.naming import source_of
     from thirtyfold.lifecycle import find_package
 
     package = find_package(told.package, Home.beside())
+    folder = Path(told.out).parent
+    if told.out != "-" and not folder.is_dir():
+        raise SpecError(Fault("--out", f"there is no folder {folder}."))
     if told.data == "-":
         with tempfile.NamedTemporaryFile(suffix=".csv") as file:
             file.write(sys.stdin.buffer.read())
             file.flush()
-            frame = source_of({"csv": {"path": file.name, "header": True}}).read(Quiet()).frame
+            read = source_of({"csv": {"path": file.name, "header": True}}).read(Quiet())
     else:
-        frame = source_of(told.data).read(Quiet()).frame
+        asked = Path(told.data).suffix in (".yaml", ".yml")
+        read = source_of(Spec.read(told.data).collect if asked else told.data).read(Quiet())
+    frame = read.frame
+    lost = [
+        Fault(f"line {line}", f"{why}: it has no answer, the others have theirs in order.")
+        for line, why in read.quarantine.select("row", "reason").iter_rows()
+    ]
     answers, faults = _answers(package, frame)
     _write(answers, told.out)
+    faults = [*lost, *faults]
     if faults:
         shown = faults[:20]
         more = (

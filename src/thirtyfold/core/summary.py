@@ -70,6 +70,9 @@ def summarize(
     }
 
 
+_CUT = "done; what it found is written when the run ends, and this one was cut off"
+
+
 def _unreached(status: str) -> str:
     return "not reached" if status == "failed" else "not reached: the run was to end before it"
 
@@ -108,7 +111,7 @@ def _step(number: int, stamps: Sequence[Stamp], unreached: str) -> dict[str, Any
         "step": NAMES[number],
         "stage": own[0].stage if own else "",
         "status": first,
-        "why": why or next((s.why for s in own if s.why), "") or _unreached(unreached),
+        "why": why or next((s.why for s in own if s.why), "") or (_CUT if own else _unreached(unreached)),
         "seconds": round(sum(s.seconds / len(s.steps) for s in own if number in s.steps), 4),
         "evidence": {k: v for e in evidence for k, v in e.numbers.items()},
     }

@@ -7,6 +7,7 @@ import numpy as np
 
 from thirtyfold.core.aim import Aim, evaluate
 from thirtyfold.core.charts import bars, grid, number, scatter
+from thirtyfold.core.door import typed
 from thirtyfold.core.errors import DataError
 from thirtyfold.core.evidence import Evidence, Picture, TableView, counted
 from thirtyfold.core.family import Family
@@ -167,6 +168,10 @@ class _Examined:
         missing = [c.name for c in champion.columns if c.name not in self.rows.columns]
         if missing or champion.task.classes != self.task.classes:
             return None, "It cannot be compared: it reads other columns or has other classes."
+        other = [c for c in champion.columns if typed(c).dtype != typed(self.rows.columns[c.name]).dtype]
+        if other:
+            names = ", ".join(f"'{c.name}' was read as {c.type}" for c in other[:3])
+            return None, f"It cannot be compared: {names} then."
         truth, raw, columns = answers(champion, self.rows)
         rival = scorer(champion.task, self.aim.metric, truth, raw, columns)
         low, high, _ = compare(own, rival, len(truth), self.seed)

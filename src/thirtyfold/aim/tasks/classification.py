@@ -66,13 +66,18 @@ class Classification:
         return 0.8 if whole and len(known) <= 10 and len(target) >= 20 * len(known) else 0.1
 
     def fit(self, target: pl.Series) -> Self:
-        """The classes in alphabetical order, numbers by size; with two, the rarer one second (the positive one)."""
+        """The classes in alphabetical order, numbers by size; with two, the positive one second: 1, yes or true,
+        else the rarer one.
+        """
         counts = target.alias("value").drop_nulls().value_counts()
         found = sorted(counts.iter_rows(), key=lambda pair: _order(pair[0]))
         if len(found) < 2:
             raise DataError(Fault(target.name, f"has {len(found)} class(es); two are needed to learn from."))
-        if len(found) == 2 and found[0][1] < found[1][1] and not _zero_one([v for v, _ in found]):
-            found.reverse()
+        if len(found) == 2:
+            said = [_label(v).casefold() in _AFFIRMATIVE for v, _ in found]
+            words = _zero_one([v for v, _ in found])
+            if said[0] if words else found[0][1] < found[1][1]:
+                found.reverse()
         return replace(self, labels=tuple(_label(value) for value, _ in found))
 
     def with_positive(self, label: str) -> Self:
@@ -176,6 +181,9 @@ def _order(value: object) -> tuple[float, str]:
         return float(str(value)), ""
     except ValueError:
         return float("inf"), str(value)
+
+
+_AFFIRMATIVE = ("1", "yes", "true")
 
 
 def _zero_one(values: list[object]) -> bool:

@@ -1,0 +1,81 @@
+"""What new users tripped over, so that nobody does again."""
+
+import json
+from pathlib import Path
+
+import numpy as np
+import polars as pl
+import pytest
+
+import thirtyfold
+from thirtyfold.aim.tasks.classification import Classification
+from thirtyfold.cli import main
+
+
+@pytest.fixture
+def table(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    monkeypatch.setenv("THIRTYFOLD_HOME", str(tmp_path / "home"))
+    rng = np.random.default_rng(0)
+    x, b = rng.normal(size=300), rng.integers(0, 4, 300)
+    frame = pl.DataFrame({"x": x, "b": b, "y": np.where(x + b + rng.normal(size=300) > 1.5, "yes", "no")})
+    frame.write_csv(tmp_path / "t.csv")
+    return tmp_path / "t.csv"
+
+
+def test_a_column_may_change_its_type_after_a_first_champion(table: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    words = ["run", str(table), "--target", "y", "--quiet", "--set", "model=linear"]
+    assert main(words) == 0
+    assert main([*words, "--set", "fields.b=category"]) == 0
+    capsys.readouterr()
+    assert main(["show", "25", "--json"]) == 0
+    assert "'b' was read as number then" in capsys.readouterr().out
+
+
+def test_predict_says_which_line_has_no_answer(table: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["run", str(table), "--target", "y", "--quiet", "--set", "model=linear"]) == 0
+    lines = table.read_text("utf-8").splitlines()[:6]
+    (tmp_path / "new.csv").write_text("\n".join([*lines[:3], "1,2,3,4,5,6", *lines[3:]]), "utf-8")
+    assert main(["predict", "t@champion", str(tmp_path / "new.csv")]) == 2
+    said = capsys.readouterr()
+    assert "line 4" in said.err and "no answer" in said.err and len(said.out.splitlines()) == 6
+    assert main(["predict", "t@champion", str(table), "--out", str(tmp_path / "none" / "o.csv")]) == 2
+    assert "there is no folder" in capsys.readouterr().err
+
+
+def test_predict_for_what_a_spec_collects(table: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["run", str(table), "--target", "y", "--quiet", "--set", "model=linear"]) == 0
+    (tmp_path / "s.yaml").write_text("target: y\ncollect: {stack: {sources: [t.csv, t.csv]}}\n", "utf-8")
+    capsys.readouterr()
+    assert main(["predict", "t@champion", str(tmp_path / "s.yaml")]) == 0
+    assert len(capsys.readouterr().out.splitlines()) == 601
+
+
+@pytest.mark.parametrize("labels", [("YES", "no"), ("Yes", "No"), ("yes", "NO"), ("TRUE", "false")])
+def test_yes_is_the_positive_class_however_it_is_written(labels: tuple[str, str]) -> None:
+    task = Classification().fit(pl.Series("y", [labels[0]] * 30 + [labels[1]] * 10))
+    assert task.labels[1] == labels[0]
+
+
+def test_a_model_from_python_is_named_after_its_target(tmp_path: Path) -> None:
+    rng = np.random.default_rng(0)
+    frame = pl.DataFrame({"a": rng.normal(size=200), "Has left?": rng.choice(["y", "n"], 200)})
+    outcome = thirtyfold.run({"target": "Has left?", "model": "tree"}, frame, home=tmp_path, until="test")
+    assert outcome.summary["name"] == "Has-left"
+
+
+def test_a_fault_of_ours_leaves_a_run_that_can_be_looked_at(
+    table: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (tmp_path / "own.py").write_text(
+        "class Broken:\n    suffixes = ()\n    def __init__(self, path: str) -> None:\n        self.path = path\n"
+        "    def peek(self, rows):\n        import polars as pl\n        return pl.read_csv(self.path).head(rows)\n"
+        "    def read(self, context):\n        raise TypeError('an accident')\n",
+        "utf-8",
+    )
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "s.yaml").write_text(f"target: y\ncollect: {{'own.py:Broken': {{path: {table}}}}}\n", "utf-8")
+    assert main(["run", "s.yaml", "--quiet"]) == 1
+    capsys.readouterr()
+    assert main(["show", "--json"]) == 0
+    told = json.loads(capsys.readouterr().out)
+    assert told["status"] == "failed" and "an accident" in told["error"]
