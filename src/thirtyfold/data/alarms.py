@@ -13,7 +13,7 @@ import polars as pl
 from thirtyfold.core.fieldtype import Array
 from thirtyfold.core.table import Table
 from thirtyfold.data.measures import Coded, coded, gives_away, uncertainty
-from thirtyfold.data.names import parts_of_name, parts_of_time, points_to_files, words_of
+from thirtyfold.data.names import names_the_answer, parts_of_name, parts_of_time, points_to_files, words_of
 
 __all__ = ["LEAK", "Alarm", "Question", "asked", "together"]
 
@@ -92,7 +92,9 @@ def asked(table: Table, columns: dict[str, Coded], question: Question, keep: fro
     if not question.possible:
         return []
     found = [a for n, c in columns.items() for a in _column(n, c, table[n], question, aside=n not in keep)]
-    found += _order(table, question)
+    target = table[str(table.target)]
+    if not any(points_to_files(table[n]) and names_the_answer(table[n], target) for n in table.columns):
+        found += _order(table, question)  # files are read folder by folder: theirs is no order that anyone chose
     loud = {a.column for a in found if a.kind == "column"}
     for name, column in table.columns.items():
         if column.role == "target" or name in loud:
@@ -102,7 +104,7 @@ def asked(table: Table, columns: dict[str, Coded], question: Question, keep: fro
         if values.dtype.is_temporal():
             found += _parts("time", name, parts_of_time(values), question, LEAK, inside=inside)
         elif points_to_files(values):
-            found += _parts("name", name, parts_of_name(values, table[str(table.target)]), question, 0.9, inside=inside)
+            found += _parts("name", name, parts_of_name(values, target), question, 0.9, inside=inside)
         elif column.role == "id" or column.type == "id":
             found += _parts("id", name, parts_of_name(values, None), question, ODD, inside=False)
         elif column.type == "text":

@@ -8,7 +8,7 @@ import polars as pl
 
 from thirtyfold.core.fieldtype import Array
 
-__all__ = ["parts_of_name", "parts_of_time", "points_to_files", "words_of"]
+__all__ = ["names_the_answer", "parts_of_name", "parts_of_time", "points_to_files", "words_of"]
 
 _FILE = r"^[^\s<>|\"*?]*[^\s<>|\"*?/\\.][.][A-Za-z][A-Za-z0-9]{1,4}$"
 _MEDIA = r"(?i)[.](jpe?g|png|gif|bmp|webp|tiff?|avif|jp2|ppm|pgm|wav|flac|ogg|mp3|aiff|au|opus|mp4|mkv|mov|avi|webm|m4v|mpe?g|txt|md|dcm|nii|npy|csv|json|xml|pdf|html?)$"  # noqa: E501
@@ -26,6 +26,18 @@ def points_to_files(values: pl.Series) -> bool:
     return float(named.mean() or 0) >= 0.9  # type: ignore[arg-type]
 
 
+def names_the_answer(values: pl.Series, answer: pl.Series) -> bool:
+    """Whether a folder of nearly every path is called as the answer: the rows were labeled by their folders."""
+    folders = values.cast(pl.String).str.replace_all("\\", "/", literal=True).str.split("/")
+    said = answer.cast(pl.String)
+    deepest = min(int(folders.list.len().max() or 0) - 1, 6)  # type: ignore[arg-type]
+    return any(_mostly(folders.list.get(level, null_on_oob=True) == said) for level in range(deepest))
+
+
+def _mostly(same: pl.Series) -> bool:
+    return float(same.fill_null(value=False).mean() or 0) > 0.99  # type: ignore[arg-type]
+
+
 def parts_of_name(values: pl.Series, answer: pl.Series | None) -> dict[str, pl.Series]:
     """Folders, leading letters, last letters, ending, figures and length of a name.
 
@@ -39,17 +51,17 @@ def parts_of_name(values: pl.Series, answer: pl.Series | None) -> dict[str, pl.S
         deepest = int(folders.list.len().max() or 0)  # type: ignore[arg-type]
         for level in range(min(deepest, 6)):
             folder = folders.list.get(level, null_on_oob=True)
-            if not (folder == answer.cast(pl.String)).fill_null(value=False).mean() > 0.99:  # type: ignore[operator]
+            if not _mostly(folder == answer.cast(pl.String)):
                 parts[f"folder {level + 1}"] = folder
         parts["the ending"] = name.str.extract(r"([.][^.]*)$").str.to_lowercase()
         name = name.str.replace(r"[.][^.]*$", "")
-    parts["the letters it begins with"] = name.str.extract(r"^([^\d_\-. ]*)").str.to_lowercase()
-    parts["what it ends in"] = name.str.extract(r"[_\-. ]([A-Za-z]+\d{0,2})$").str.to_lowercase()
-    parts["its first three characters"] = name.str.slice(0, 3)
+    parts["the letters at the beginning"] = name.str.extract(r"^([^\d_\-. ]*)").str.to_lowercase()
+    parts["the letters at the end"] = name.str.extract(r"[_\-. ]([A-Za-z]+\d{0,2})$").str.to_lowercase()
+    parts["the first three characters"] = name.str.slice(0, 3)
     parts["the number in it"] = name.str.extract(r"(\d{1,15})").cast(pl.Float64, strict=False)
-    parts["its last number"] = name.str.extract(r"(\d{1,15})\D*$").cast(pl.Float64, strict=False)
-    parts["its last figure"] = name.str.extract(r"(\d)\D*$")
-    parts["its length"] = name.str.len_chars().cast(pl.Float64)
+    parts["the last number in it"] = name.str.extract(r"(\d{1,15})\D*$").cast(pl.Float64, strict=False)
+    parts["the last figure in it"] = name.str.extract(r"(\d)\D*$")
+    parts["the length"] = name.str.len_chars().cast(pl.Float64)
     return parts
 
 
