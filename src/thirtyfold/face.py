@@ -22,8 +22,8 @@ def run(spec: SpecLike, data: Any = None, *, home: str | Path | None = None, unt
     """Do the whole lifecycle; returns the Outcome with ``summary``, ``package`` and ``folder``.
 
     ``spec`` is a YAML file, a mapping or a Spec; ``data`` a pandas, Polars or Arrow frame that takes the place of
-    ``collect`` (the model is then named after its target, unless ``name`` is said). Raises SpecError or DataError for a mistake, as the command would exit with 2; a gate that says no is
-    in ``summary["status"]``.
+    ``collect`` (the model is then named after its target, unless ``name`` is said). Raises SpecError or DataError for
+    a mistake, as the command would exit with 2; a gate that says no is in ``summary["status"]``.
 
         >>> import thirtyfold
         >>> outcome = thirtyfold.run({"target": "target", "collect": {"sklearn": "iris"}, "model": "tree"},
