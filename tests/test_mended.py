@@ -79,3 +79,19 @@ def test_a_fault_of_ours_leaves_a_run_that_can_be_looked_at(
     assert main(["show", "--json"]) == 0
     told = json.loads(capsys.readouterr().out)
     assert told["status"] == "failed" and "an accident" in told["error"]
+
+
+@pytest.mark.parametrize("path", ["collect.table", "collect.sqlite.table"])
+def test_an_option_of_the_source_can_be_set_from_the_command_line(
+    path: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    import sqlite3
+
+    monkeypatch.setenv("THIRTYFOLD_HOME", str(tmp_path / "home"))
+    with sqlite3.connect(tmp_path / "shop.db") as db:
+        db.execute("CREATE TABLE a (x REAL, y TEXT)")
+        db.execute("CREATE TABLE b (x REAL, y TEXT)")
+        db.executemany("INSERT INTO b VALUES (?, ?)", [(i / 7, "n" if i % 3 else "m") for i in range(90)])
+    words = ["run", str(tmp_path / "shop.db"), "--target", "y", "--quiet", "--until", "split"]
+    assert main(words) == 2
+    assert main([*words, "--set", f"{path}=b"]) == 0

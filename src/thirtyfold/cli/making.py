@@ -33,7 +33,28 @@ def spec_of_data(data: str, target: str | None, **override: Any) -> Spec:
     if target is None:
         raise SpecError(Fault("--target", "which column is to be predicted? Give --target COLUMN, or a Spec (.yaml)."))
     name = re.sub(r"[^A-Za-z0-9_.-]+", "-", Path(data).stem).strip("-._") or "model"
-    return Spec.of({"name": name[:64], "target": target, "collect": data}, **override)
+    return Spec.of({"name": name[:64], "target": target, "collect": _collect(data, override)}, **override)
+
+
+def _collect(data: str, override: dict[str, Any]) -> Any:
+    """The source of a path, with the options that ``--set collect.table=...`` gives; those leave ``override``."""
+    asked = {path: path.split(".")[1:] for path in override if path.startswith("collect.")}
+    if not asked:
+        return data
+    from thirtyfold.data.naming import choice_of
+
+    choice = choice_of(data)
+    if not isinstance(choice, dict):
+        return data
+    word, options = next(iter(choice.items()))
+    for path, keys in asked.items():
+        inner = keys[1:] if keys[0] == word else keys
+        if len(inner) != 1:
+            raise SpecError(
+                Fault(f"--set {path}", f"is not an option of the source '{word}'.", f"collect.{word}.OPTION")
+            )
+        options = {**options, inner[0]: override.pop(path)}
+    return {word: options}
 
 
 def check(told: argparse.Namespace) -> int:
