@@ -270,22 +270,24 @@ def _pictures(f: Findings, logs: list[Picture]) -> list[Picture]:
         made += [*([sheet] if sheet else []), *media(one.column, one.seen)]
     made += logs
     if f.order:
-        values = [f.strengths[n][0] for n in f.order[:20]]
+        values = [round(f.strengths[n][0], 2) for n in f.order[:20]]
         made.append(bars("How much each column goes with the target", f.order[:20], values, "0 is nothing, 1 is all"))
     for name in f.order[:6]:
-        if f.strengths[name][0] >= 0.05:
+        if f.strengths[name][0] >= 0.05 and f.profile.columns[name].type != "text":
             by = answer_by(name, f.learning[name], f.truth, f.goal)
             made += [by] if by else []
     names, table = f.among
     if len(names) >= 2:
         shown = [n for n in names if n in set(f.order[:16])]
         at = [names.index(n) for n in shown]
-        some = [[float(table[i, j]) for j in at] for i in at]
+        some = [[round(float(table[i, j]), 2) for j in at] for i in at]
         made.append(grid("What goes with what", shown, shown, some, "0 is nothing, 1 is all"))
     strong = [p for p in f.pairs[:10] if p[2] >= PAIRS]
     if strong:
         made.append(
-            bars("Columns that go most together", [f"{a} – {b}" for a, b, _ in strong], [v for *_, v in strong])
+            bars(
+                "Columns that go most together", [f"{a} – {b}" for a, b, _ in strong], [round(v, 2) for *_, v in strong]
+            )
         )
     made += missing(f.gaps, f.profile.rows)
     for name in [n for n in [*f.profile.columns, *f.order] if n != target and n not in f.order][:20] + f.order[:60]:

@@ -22,10 +22,10 @@ WEEK = ("Monday", "Tuesday", "Wednesday", "Thursday", "Friday", "Saturday", "Sun
 
 def portrait(p: ColumnProfile, values: pl.Series) -> list[Picture]:
     """One column: amounts and moments over equal intervals, categories by name, texts by length and by words."""
-    if not p.bins or sum(p.bins.values()) == 0:
+    if not p.bins or sum(p.bins.values()) == 0 or p.numbers.get("distinct") == 1:
         return []
     note = f"{p.missing:,} missing" if p.missing else ""
-    if p.type == "number" and len(p.edges) > 4:
+    if p.type == "number":
         return _amounts(p, values, note)
     if p.type == "moment":
         return _moments(p, values, note)
@@ -37,6 +37,9 @@ def portrait(p: ColumnProfile, values: pl.Series) -> list[Picture]:
 
 def _amounts(p: ColumnProfile, values: pl.Series, note: str) -> list[Picture]:
     known = values.drop_nulls().to_numpy()
+    if p.numbers["distinct"] <= 12:
+        each, times = np.unique(known, return_counts=True)
+        return [bars(p.name, [said(v) for v in each.tolist()], [float(t) for t in times], note)]
     low, high = np.quantile(known, [0.001, 0.999]).tolist()
     if not low < high:
         top = list(p.bins.items())[:15]
@@ -91,26 +94,30 @@ def answer_by(name: str, values: pl.Series, truth: Array, goal: Goal) -> Picture
     classes = goal.task.classes
     shown = [classes[-1]] if len(classes) == 2 else list(classes)[:6]
     answers = {str(c): (truth == list(classes).index(c)).astype(np.float64) for c in shown} if classes else {"": truth}
-    what = f"share of '{shown[0]}'" if len(shown) == 1 else "share of each answer" if classes else "mean of the target"
+    what = f"Share of '{shown[0]}'" if len(shown) == 1 else "Share of each answer" if classes else "Mean of the target"
     x = to_array(values)
     if x.dtype != object and len(np.unique(x[np.isfinite(x)])) > 10:
         known = np.isfinite(x)
-        parts = np.array_split(np.argsort(x[known], kind="stable"), 10)
+        ends = np.unique(np.quantile(x[known], np.linspace(0, 1, 11)[1:-1], method="higher"))
+        place = np.searchsorted(ends, x[known], side="left")
+        parts = [np.flatnonzero(place == k) for k in range(len(ends) + 1) if (place == k).any()]
         middle = [float(np.median(x[known][part])) for part in parts]
         series = {k: [float(y[known][part].mean()) for part in parts] for k, y in answers.items()}
         if values.dtype.is_temporal():
             middle = [(m - middle[0]) / 86400 for m in middle]
         unit = f"{values.name}, days after the first part" if values.dtype.is_temporal() else values.name
         return lines(f"{what} by {name}", middle, {k or what: v for k, v in series.items()}, unit, "",
-                     "each point is a tenth of the rows")  # fmt: skip
+                     "each point is about a tenth of the rows")  # fmt: skip
     if x.dtype == object:
         groups = pl.Series("group", x.tolist(), dtype=pl.String)
     else:
-        groups = pl.Series("group", [f"{v:g}" if np.isfinite(v) else None for v in x.tolist()], dtype=pl.String)
+        groups = pl.Series("group", [f"{v:.10g}" if np.isfinite(v) else None for v in x.tolist()], dtype=pl.String)
     seen = (
         groups.alias("group").fill_null("(missing)").value_counts().sort(["count", "group"], descending=[True, False])
     )
     kept = seen["group"].head(12).to_list()
+    if x.dtype != object:
+        kept.sort(key=lambda g: float("inf") if g == "(missing)" else float(g))
     if len(kept) < 2:
         return None
     at = {g: (groups.fill_null("(missing)") == g).to_numpy() for g in kept}
@@ -132,7 +139,7 @@ def missing(gaps: Gaps, rows: int) -> list[Picture]:
     made = [bars("Missing cells by column", gaps.names[:20], share, "percent of the training rows")]
     many = min(12, len(gaps.names))
     if many > 1:
-        values = [[float(v) for v in row[:many]] for row in gaps.alike[:many]]
+        values = [[round(float(v), 2) for v in row[:many]] for row in gaps.alike[:many]]
         note = "correlation of being missing: 1 is always together, below 0 is instead of each other"
         made.append(grid("What is missing together", gaps.names[:many], gaps.names[:many], values, note))
     return made

@@ -74,6 +74,10 @@ class Category:
         if counts and not like:
             top, times = next(iter(counts.items()))
             numbers |= {"top": top, "top_share": times / known, "rare": sum(1 for c in counts.values() if c < 5)}
+            share = np.array(list(counts.values())) / known
+            numbers["effective"] = float(
+                np.exp(-(share * np.log(share)).sum())
+            )  # how many equal values would say as much
         return ColumnProfile(name, "category", len(column), len(column) - known, bins, (), numbers)
 
     def fit(self, name: str, column: Array, form: Form, signal: Signal | None) -> Fitted:

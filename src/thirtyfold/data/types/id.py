@@ -53,9 +53,13 @@ class Id:
         return str(value).strip() or None
 
     def profile(self, name: str, column: pl.Series, like: ColumnProfile | None = None) -> ColumnProfile:
-        """Only how many there are: names of rows are not kept in a profile."""
+        """How many there are and their shape ("aa-9999"): names of rows are not kept in a profile."""
         del like
-        numbers = {"distinct": column.drop_nulls().n_unique()}
+        known = column.drop_nulls().cast(pl.String)
+        shape = known.str.replace_all(r"\p{L}", "a").str.replace_all(r"\d", "9")
+        top = shape.alias("shape").value_counts().sort(["count", "shape"], descending=[True, False]).head(1).rows()
+        numbers = {"distinct": known.n_unique()}
+        numbers |= {"shape": top[0][0][:60], "shape_share": top[0][1] / len(known)} if top else {}
         return ColumnProfile(name, "id", len(column), column.null_count(), {}, (), numbers)
 
     def fit(self, name: str, column: Array, form: Form, signal: Signal | None) -> Fitted:

@@ -126,6 +126,14 @@ class Moment:
         numbers: dict[str, Any] = {"distinct": known.n_unique()}
         if len(seconds):
             numbers |= {"first": _stamp(seconds.min()), "last": _stamp(seconds.max())}
+        if len(seconds) > 1 and not like:
+            steps = np.diff(np.sort(seconds))
+            numbers |= {
+                "span_days": float(seconds.max() - seconds.min()) / 86400,
+                "largest_gap_days": float(steps.max()) / 86400,
+                "in_order": float((np.diff(seconds) >= 0).mean()),
+                "at_midnight": float((seconds % 86400 == 0).mean()),
+            }
         if like and len(bins) != len(like.bins):
             bins = {label: int(c) for label, c in zip(like.bins, counts, strict=True)}
         return ColumnProfile(name, "moment", len(column), column.null_count(), bins, edges, numbers)

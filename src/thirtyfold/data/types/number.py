@@ -182,9 +182,11 @@ def _numbers(known: Array) -> dict[str, Any]:
     std = float(known.std())
     spread = q3 - q1
     outliers = int(((known < q1 - 3 * spread) | (known > q3 + 3 * spread)).sum()) if spread else 0
+    values, counts = np.unique(known, return_counts=True)
+    most = int(counts.argmax())
     skew = float((((known - known.mean()) / std) ** 3).mean()) if std else 0.0
     return {
-        "distinct": len(np.unique(known)),
+        "distinct": len(values),
         "mean": float(known.mean()),
         "std": std,
         "min": low,
@@ -194,6 +196,10 @@ def _numbers(known: Array) -> dict[str, Any]:
         "max": high,
         "skew": skew,
         "zeros": int((known == 0).sum()),
+        "negative": int((known < 0).sum()),
+        "whole": bool((values % 1 == 0).all()),
+        "most_frequent": float(values[most]),
+        "most_frequent_share": float(counts[most] / len(known)),
         "outliers": outliers,
     }
 

@@ -61,6 +61,12 @@ class Text:
             top = _documents(known.head(5000).to_list()).most_common()
             ranked = sorted(top, key=lambda p: (-p[1], p[0]))[:20]
             numbers |= {"mean_length": float(long.mean()), "max_length": int(long.max()), "words": dict(ranked)}
+        if len(long) and not like:
+            numbers |= {
+                "mean_words": float(str(known.str.count_matches(r"\S+").mean())),
+                "repeated": int(known.is_duplicated().sum()),
+                "not_ascii": float((known.str.len_bytes() != known.str.len_chars()).to_numpy().mean()),
+            }
         return ColumnProfile(name, "text", len(column), column.null_count(), bins, edges, numbers)
 
     def fit(self, name: str, column: Array, form: Form, signal: Signal | None) -> Fitted:
