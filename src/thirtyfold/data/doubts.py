@@ -122,10 +122,12 @@ def _compared(
     matrix, categories = matrix_of(table)
     if not matrix.shape[1] or any(len(np.unique(truth[~held])) < 2 for held in parts):
         return None
+    groups = _codes(table[name]) if way == "grouped" else None
     scores, errors = [], []
     for held in parts:
-        said = boosted(matrix, categories, truth, np.where(held, 0, -1), classes, context)
-        score, error = _score(truth[held], said[held], classes, context.seed)
+        said = boosted(matrix, categories, truth, np.where(held, 0, -1), classes, context, close=groups is not None)
+        among = None if groups is None else groups[held]
+        score, error = _score(truth[held], said[held], classes, context.seed, among)
         scores.append(score)
         errors.append(error)
     error = float(np.hypot(errors[0], errors[1]))
@@ -134,17 +136,26 @@ def _compared(
     return Doubt(name, way, "an accuracy of" if classes else "an R2 of", scores[0], scores[1], error)
 
 
-def _score(truth: Array, said: Array, classes: int, seed: int) -> tuple[float, float]:
-    """R2, or the share that is right, with its standard error by the bootstrap (Efron 1979)."""
-    if classes:
-        right = (said.argmax(axis=1) == truth).astype(np.float64)
-        return float(right.mean()), float(right.std() / np.sqrt(len(right)))
+def _codes(column: pl.Series) -> Array:
+    return np.unique(column.cast(pl.String).fill_null("").to_numpy().astype(str), return_inverse=True)[1]
+
+
+def _score(truth: Array, said: Array, classes: int, seed: int, groups: Array | None) -> tuple[float, float]:
+    """R2, or the share that is right, with its standard error by the bootstrap (Efron 1979): of rows, or of whole
+    groups, for the rows of one are alike.
+    """
+    right = said.argmax(axis=1) == truth if classes else None
     rng = np.random.default_rng(seed)
+    members = None if groups is None else [np.flatnonzero(groups == g) for g in np.unique(groups)]
     draws = []
-    for _ in range(50):
-        at = rng.integers(0, len(truth), len(truth))
-        draws.append(_r2(truth[at], said[at]))
-    return _r2(truth, said), float(np.std(draws))
+    for _ in range(60):
+        if members is None:
+            at = rng.integers(0, len(truth), len(truth))
+        else:
+            at = np.concatenate([members[g] for g in rng.integers(0, len(members), len(members))])
+        draws.append(float(right[at].mean()) if right is not None else _r2(truth[at], said[at]))
+    whole = float(right.mean()) if right is not None else _r2(truth, said)
+    return whole, float(np.std(draws))
 
 
 def _r2(truth: Array, said: Array) -> float:

@@ -27,10 +27,20 @@ def matrix_of(table: Table) -> tuple[Array, list[int]]:
     return (np.column_stack(columns) if columns else np.empty((len(table), 0))), categories
 
 
-def boosted(matrix: Array, categories: list[int], truth: Array, fold: Array, classes: int, context: Context) -> Array:
+def boosted(
+    matrix: Array,
+    categories: list[int],
+    truth: Array,
+    fold: Array,
+    classes: int,
+    context: Context,
+    *,
+    close: bool = False,
+) -> Array:
     """What models that did not see a row's fold say of it: probabilities (rows, classes) or values (rows,).
 
-    Rows of fold -1 are learned from by all and not asked about.
+    Rows of fold -1 are learned from by all and not asked about. ``close`` looks at as few as five rows, to see whether
+    what comes again is known again.
     """
     objective = "regression" if not classes else "binary" if classes == 2 else "multiclass"
     options = {
@@ -45,6 +55,8 @@ def boosted(matrix: Array, categories: list[int], truth: Array, fold: Array, cla
         "verbose": -1,
         "seed": context.seed,
     } | ({"num_class": classes} if objective == "multiclass" else {})
+    if close:
+        options |= {"min_data_in_leaf": 5, "min_data_per_group": 5, "cat_smooth": 1.0, "max_bin": 255, "num_leaves": 31}
     rounds = 40 if classes <= 2 else max(10, 80 // classes)
     out = np.full((len(truth), classes) if classes else len(truth), np.nan)
     library = lightgbm()
