@@ -1,0 +1,104 @@
+"""Many rows: collect, clean, split, label and analyze of a generated CSV beside Polars' own scan to Parquet.
+
+usage: python benchmarks/large.py [--rows 1000000] [--folder DIR]
+
+The file has twelve columns (a key, a time, whole numbers, decimals, categories, gaps, a marker of missing values); ten
+million rows are 0.9 GB. Each contestant runs in a process of its own, in turn on the same file; seconds and the peak of
+its memory are printed as JSON lines, with the ratio of both.
+"""
+
+import argparse
+import json
+import resource
+import subprocess
+import sys
+import tempfile
+import time
+from pathlib import Path
+
+import numpy as np
+import polars as pl
+
+PART = 500_000
+CITIES = ["Johannesburg", "Cape Town", "Durban", "Pretoria", "Soweto", "Polokwane", "Kimberley", "Gqeberha"]
+
+
+def part(rng: np.random.Generator, first: int, rows: int) -> pl.DataFrame:
+    """Some rows; the answer hangs on the height."""
+    height = rng.normal(50, 15, rows).round(3)
+    income = pl.Series(rng.gamma(2, 300, rows).round(2))
+    stamp = np.datetime64("2020-01-01T00:00:00", "ms") + ((first + np.arange(rows)) * 15_000).astype("timedelta64[ms]")
+    return pl.DataFrame(
+        {
+            "id": np.arange(first, first + rows),
+            "when": stamp,
+            "age": rng.integers(18, 90, rows),
+            "height": height,
+            "income": pl.select(pl.when(pl.Series(rng.random(rows) >= 0.02)).then(income)).to_series(),
+            "city": np.array(CITIES)[rng.integers(0, len(CITIES), rows)],
+            "plan": np.array(["basic", "plus", "pro"])[rng.integers(0, 3, rows)],
+            "visits": rng.poisson(3, rows),
+            "score": rng.random(rows).round(4),
+            "phone": rng.integers(10**8, 10**9, rows),
+            "note": np.array(["ok", "late", "?", "refund asked", "called twice"])[rng.integers(0, 5, rows)],
+            "left": np.where(rng.random(rows) < 1 / (1 + np.exp(-(height - 60) / 10)), "yes", "no"),
+        }
+    )
+
+
+def generate(path: Path, rows: int) -> None:
+    rng = np.random.default_rng(0)
+    with path.open("wb") as file:
+        for first in range(0, rows, PART):
+            part(rng, first, min(PART, rows - first)).write_csv(file, include_header=first == 0)
+
+
+def child(who: str, path: str) -> None:
+    """One contestant; prints seconds, gigabytes and, for ours, the seconds of each stage."""
+    start = time.perf_counter()
+    stages: dict[str, float] = {}
+    with tempfile.TemporaryDirectory() as folder:
+        if who == "polars":
+            pl.scan_csv(path, try_parse_dates=True).sink_parquet(f"{folder}/out.parquet")
+        else:
+            from thirtyfold.core.home import Home
+            from thirtyfold.core.spec import Spec
+            from thirtyfold.run import execute
+
+            outcome = execute(Spec.of({"target": "left", "collect": path}), Home(folder), until="analyze")
+            if outcome.error is not None:
+                raise outcome.error
+            for line in (outcome.folder / "record.jsonl").read_text(encoding="utf-8").splitlines():
+                event = json.loads(line)
+                if event["event"] == "stage_done":
+                    stages[event["stage"]] = event["seconds"]
+        seconds = time.perf_counter() - start
+    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024 / 2**30
+    print(json.dumps({"who": who, "seconds": round(seconds, 2), "peak_gib": round(peak, 2), "stages": stages}))
+
+
+def main() -> None:
+    told = argparse.ArgumentParser()
+    told.add_argument("--rows", type=int, default=1_000_000)
+    told.add_argument("--folder", default=None)
+    told.add_argument("--child", nargs=2, help=argparse.SUPPRESS)
+    asked = told.parse_args()
+    if asked.child:
+        child(*asked.child)
+        return
+    with tempfile.TemporaryDirectory(dir=asked.folder) as folder:
+        path = Path(folder) / "rows.csv"
+        generate(path, asked.rows)
+        found = []
+        for who in ("polars", "thirtyfold"):
+            command = [sys.executable, __file__, "--child", who, str(path)]
+            line = subprocess.run(command, capture_output=True, text=True, check=True).stdout.strip().splitlines()[-1]
+            print(line, flush=True)
+            found.append(json.loads(line))
+        ratio = found[1]["seconds"] / found[0]["seconds"]
+        size = path.stat().st_size / 1e6
+        print(json.dumps({"rows": asked.rows, "megabytes": round(size), "times_as_long": round(ratio, 1)}))
+
+
+if __name__ == "__main__":
+    main()
