@@ -3,11 +3,14 @@
 import numpy as np
 import polars as pl
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from thirtyfold.core.quiet import Quiet
 from thirtyfold.data.alarms import Question, together
 from thirtyfold.data.analyze import Analyze, Analyzed
 from thirtyfold.data.measures import coded, uncertainty
+from thirtyfold.data.names import names_the_answer, parts_of_name, points_to_files, words_of
 
 N = 600
 
@@ -219,3 +222,15 @@ def test_codes_of_text_and_of_numbers_are_by_hand():
     assert got.codes.tolist() == [1, 0, 2, 1, 3, 2, 1] and got.levels == 4
     assert coded(np.array([None, None], dtype=object)).levels == 1
     assert coded(np.array([2.0, np.nan, 1.0])).codes.tolist() == [2, 0, 1]
+
+
+@given(st.lists(st.one_of(st.none(), st.text(max_size=30)), min_size=1, max_size=20))
+def test_any_text_may_be_a_name(values):
+    column = pl.Series("n", values, dtype=pl.String)
+    points_to_files(column)
+    answer = pl.Series("y", ["a"] * len(values))
+    names_the_answer(column, answer)
+    for part in parts_of_name(column, answer).values():
+        assert len(part) == len(values)
+    for there in words_of(column, 10).values():
+        assert there.shape == (len(values),)

@@ -110,3 +110,38 @@ def test_breast_cancer_and_iris_have_no_leak(clean):
     for name in ("breast_cancer", "iris", "wine", "digits", "diabetes"):
         found = analyze(clean(None, collect={"sklearn": name}, target="target"))
         assert found.evidence[1].numbers["leaks"] == {}
+
+
+def test_large_tables_are_drawn_by_lot(clean, monkeypatch):
+    from thirtyfold.data import analyze as stage
+
+    monkeypatch.setattr(stage, "PROFILED", 300)
+    monkeypatch.setattr(stage, "ROWS", 200)
+    rng = np.random.default_rng(0)
+    ran = clean(pl.DataFrame({"x": rng.normal(size=1000), "y": rng.choice(["a", "b"], 1000)}))
+    found, rows = analyze(ran), len(ran.label().learning)
+    nine = found.evidence[0]
+    assert (nine.numbers["rows"], nine.numbers["profiled_on"], nine.numbers["measured_on"]) == (rows, 300, 200)
+    assert f"300 training rows of {rows:,}, drawn by lot," in nine.why and "measured on 200 of them" in nine.why
+    assert found.profile.rows == 300
+
+
+@pytest.mark.parametrize(
+    "columns",
+    [
+        {},  # one input, and that all but empty
+        {"x": [1.0] * 50 + [None] * 10},
+        {"x": [None, "a"] * 30, "t": ["2024-01-01"] * 59 + ["2024-01-02"]},
+        {"x": [float(i) for i in range(60)], "id": [f"k{i}" for i in range(60)]},
+        {"x": ["\\", "/", "..", "a/b.png", "é.jpg", ".png"] * 10},
+        {"x": [f"{'x' * (i % 9)} {i}" for i in range(60)]},
+    ],
+)
+@pytest.mark.parametrize("amount", [True, False])
+def test_odd_tables(clean, columns, amount):
+    y = [float(i % 37) + 0.5 for i in range(60)] if amount else ["a", "b", "c"] * 20
+    frame = pl.DataFrame({"few": [None] * 57 + [1, 2, 3], **columns, "y": y})
+    found = analyze(clean(frame, clean={"duplicates": "keep", "near": "keep"}))
+    for evidence in found.evidence:
+        json.dumps([evidence.numbers, [t.rows for t in evidence.tables]], allow_nan=False)
+    assert found.inputs

@@ -150,7 +150,7 @@ def test_what_is_missing_together_and_with_the_target():
     d = np.where(RNG.random(n) < 0.95, np.nan, 1.0)
     frame = pl.DataFrame({"a": a, "b": b, "c": c, "d": d}).fill_nan(None)
     table = Table.of(frame, {m: Column(m, "number") for m in frame.columns})
-    found = gaps(table, table, Coded(ranks=None, codes=y + 1, levels=3))
+    found = gaps(table, Coded(ranks=None, codes=y + 1, levels=3), {m: table[m].null_count() for m in frame.columns})
     assert found.together == [(["a", "b"], int(hole.sum()))]
     phi = np.corrcoef(hole, y)[0, 1]
     assert found.telling["a"] == pytest.approx(phi, abs=0.01)

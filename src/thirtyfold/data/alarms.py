@@ -92,9 +92,10 @@ def asked(table: Table, columns: dict[str, Coded], question: Question, keep: fro
     if not question.possible:
         return []
     found = [a for n, c in columns.items() for a in _column(n, c, table[n], question, aside=n not in keep)]
+    odd = ODD if question.classes else 0.9  # amounts: neighbors may well be alike
     target = table[str(table.target)]
     if not any(points_to_files(table[n]) and names_the_answer(table[n], target) for n in table.columns):
-        found += _order(table, question)  # files are read folder by folder: theirs is no order that anyone chose
+        found += _order(table, question, odd)  # files are read folder by folder: theirs is no order that anyone chose
     loud = {a.column for a in found if a.kind == "column"}
     for name, column in table.columns.items():
         if column.role == "target" or name in loud:
@@ -106,7 +107,7 @@ def asked(table: Table, columns: dict[str, Coded], question: Question, keep: fro
         elif points_to_files(values):
             found += _parts("name", name, parts_of_name(values, target), question, 0.9, inside=inside)
         elif column.role == "id" or column.type == "id":
-            found += _parts("id", name, parts_of_name(values, None), question, ODD, inside=False)
+            found += _parts("id", name, parts_of_name(values, None), question, odd, inside=False)
         elif column.type == "text":
             found += _word(name, values, question)
     return found
@@ -134,10 +135,9 @@ def _group(name: str, values: pl.Series, question: Question) -> list[Alarm]:
     return [some.alarm("group", name, "values that come again", score)] if some.surely(score, LEAK) else []
 
 
-def _order(table: Table, question: Question) -> list[Alarm]:
+def _order(table: Table, question: Question, limit: float) -> list[Alarm]:
     """The place of a row in the collected table, in 64 stretches."""
     score = question.of(coded(table.rows.astype(np.float64), bins=64))
-    limit = ODD if question.classes else 0.9
     return [question.alarm("order", "", "the order of the rows", score)] if question.surely(score, limit) else []
 
 

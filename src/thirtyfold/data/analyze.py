@@ -23,6 +23,8 @@ __all__ = ["Analyze", "Analyzed"]
 
 ROWS = 20_000
 """Associations and alarms are measured on at most so many rows: a correlation's standard error is then below 0.008."""
+PROFILED = 500_000
+"""Columns are profiled on at most so many rows: the share of an interval is then known to 0.2 points."""
 WIDE = 40
 """Associations among columns are shown for at most so many."""
 
@@ -47,19 +49,18 @@ class Analyze:
     def run(
         self, learning: Table, validation: Table, aim: Aim, goal: Goal, lineage: dict[str, Any], context: Context
     ) -> Analyzed:
-        """Profile every column, measure associations on at most 20,000 rows, and set aside what leaks.
+        """Profile every column (of at most 500,000 rows), measure associations on at most 20,000, set aside what leaks.
 
         Validation rows are only counted, to see whether the training rows are like them. Raises DataError for
         ``analyze.shares`` of a column or group that is not there.
         """
         unlike = against_shares(learning, self.shares)
+        rng = np.random.default_rng(context.seed)
+        rows, learning = len(learning), _drawn(learning, PROFILED, rng)
         profiles = {n: typed(c).profile(n, learning[n]) for n, c in learning.columns.items()}
         profile = Profile(len(learning), profiles)
         context.progress("measuring associations")
-        rng = np.random.default_rng(context.seed)
-        rows = len(learning)
-        at = np.arange(rows) if rows <= ROWS else np.sort(rng.choice(rows, ROWS, replace=False))
-        looked = learning if rows <= ROWS else learning.take(at)
+        looked = _drawn(learning, ROWS, rng)
         truth, classes = goal.truth(looked), len(goal.task.classes)
         names = learning.inputs
         arrays = {n: to_array(looked[n]) for n in names}
@@ -74,8 +75,9 @@ class Analyze:
         aside = {a.column for a in alarms if a.aside}
         inputs = [n for n in names if n not in aside] or names  # nothing would be left to learn from: keep them
         strengths = {n: association(c, answer) for n, c in columns.items()}
-        differ, compared = against_validation(learning, profiles, validation)
+        differ, compared = against_validation(learning, profiles, _drawn(validation, PROFILED, rng))
         found = Findings(
+            rows=rows,
             learning=learning,
             profile=profile,
             goal=goal,
@@ -84,7 +86,7 @@ class Analyze:
             strengths=strengths,
             more=_more(columns, arrays, truth, answer, classes),
             among=_among(columns, strengths),
-            gaps=gaps(learning, looked, answer),
+            gaps=gaps(looked, answer, {n: learning[n].null_count() for n in names}),
             far=far_rows(learning),
             differ=differ,
             compared=compared,
@@ -93,6 +95,13 @@ class Analyze:
             opened=seen,
         )
         return Analyzed(profile, inputs, [found_of(found), _asked(learning, alarms, inputs, self.keep, aim, seen)])
+
+
+def _drawn(table: Table, most: int, rng: np.random.Generator) -> Table:
+    """The table, or so many of its rows drawn by lot, in their order."""
+    if len(table) <= most:
+        return table
+    return table.take(np.sort(rng.choice(len(table), most, replace=False, shuffle=False)))
 
 
 def _answer(truth: Array, classes: int) -> Coded:
@@ -196,8 +205,8 @@ _WARNED = {
     "{column}}}', or the test asks only what was learned.",
     "id": "The id '{column}' tells '{target}' by {by} ({number}): it was given out by the answer; do not learn "
     "from it.",
-    "order": "The order of the rows tells '{target}' ({number}): the file is sorted by it or put together from parts; "
-    "let no column count the rows, and do not split by place.",
+    "order": "The order of the rows tells '{target}' ({number}): the file is sorted by it or put together from parts, "
+    "or neighbors are alike; let no column count the rows, and do not split by position.",
     "time": "'{column}' tells '{target}' by {by} ({number}): was it written down after the answer?",
     "name": "The file names in '{column}' tell '{target}' by {by} ({number}): nothing may be learned from them.",
     "word": "In '{column}', {by} alone tells '{target}' ({number}): was the text written after the answer?",

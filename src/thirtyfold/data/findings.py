@@ -27,8 +27,12 @@ PAIRS = 0.3
 
 @dataclass(frozen=True)
 class Findings:
-    """Everything that was found; ``strengths`` and ``more`` are with the target, ``among`` between the columns."""
+    """Everything that was found in ``rows`` training rows, of which ``learning`` were looked at.
 
+    ``strengths`` and ``more`` are with the target, ``among`` between the columns.
+    """
+
+    rows: int
     learning: Table
     profile: Profile
     goal: Goal
@@ -77,7 +81,8 @@ def found_of(f: Findings) -> Evidence:
 
 
 def _columns_said(f: Findings) -> list[str]:
-    said = [f"{f.profile.rows:,} training rows of {counted(len(f.strengths), 'input')} were profiled."]
+    drawn = "" if f.rows == f.profile.rows else f" of {f.rows:,}, drawn by lot,"
+    said = [f"{f.profile.rows:,} training rows{drawn} of {counted(len(f.strengths), 'input')} were profiled."]
     if f.looked < f.profile.rows:
         said.append(f"What goes with what was measured on {f.looked:,} of them, drawn by lot.")
     said.append(_target_said(f.target, f.goal))
@@ -90,7 +95,7 @@ def _columns_said(f: Findings) -> list[str]:
         said.append(f"'{a}' and '{b}' all but follow from each other ({strength:.2f}).")
     for names, rows in f.gaps.together[:1]:
         shown = f"'{names[0]}' and '{names[1]}'" if len(names) == 2 else f"{len(names)} columns ('{names[0]}' ...)"
-        said.append(f"{shown} are missing in the same rows ({rows:,}).")
+        said.append(f"{shown} are missing in the same rows ({rows:,} of {f.looked:,}).")
     for name in sorted(f.gaps.telling, key=lambda n: (-f.gaps.telling[n], n))[:1]:
         if f.gaps.telling[name] >= 0.1:
             said.append(f"Whether '{name}' is missing goes with the target ({f.gaps.telling[name]:.2f}).")
@@ -159,7 +164,8 @@ def _numbers(f: Findings) -> dict[str, Any]:
     p = f.profile
     twins = [p for p in f.pairs if p[2] >= TWINS]
     found: dict[str, Any] = {
-        "rows": p.rows,
+        "rows": f.rows,
+        "profiled_on": p.rows,
         "measured_on": f.looked,
         "association": {
             n: {"value": round(v, 4), "measure": m} | {k: round(x, 4) for k, x in f.more.get(n, {}).items()}

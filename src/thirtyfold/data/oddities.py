@@ -29,10 +29,10 @@ class Gaps:
     telling: dict[str, float]
 
 
-def gaps(table: Table, looked: Table, answer: Coded) -> Gaps:
-    """What is missing together in a Table; ``looked`` are the rows of it to which ``answer`` belongs."""
+def gaps(table: Table, answer: Coded, counts: dict[str, int]) -> Gaps:
+    """What is missing together in a Table to whose rows ``answer`` belongs; ``counts`` are those to be told."""
     holes = {n: table[n].is_null().to_numpy() for n in table.inputs if 0 < table[n].null_count() < len(table)}
-    names = sorted(holes, key=lambda n: (-int(holes[n].sum()), n))[:30]
+    names = sorted(holes, key=lambda n: (-counts[n], n))[:30]
     together: list[tuple[list[str], int]] = []
     taken: set[str] = set()
     for i, a in enumerate(names):
@@ -46,10 +46,10 @@ def gaps(table: Table, looked: Table, answer: Coded) -> Gaps:
     alike = np.clip(np.nan_to_num(np.corrcoef(masks)), -1, 1) if len(names) > 1 else np.ones((len(names),) * 2)
     telling = {}
     for name in names:
-        mask = looked[name].is_null().to_numpy()
+        mask = holes[name]
         if 20 <= mask.sum() <= len(mask) - 20:
             telling[name] = association(Coded(ranks=None, codes=mask.astype(np.int64), levels=2), answer)[0]
-    return Gaps(names, {n: int(holes[n].sum()) for n in names}, together, alike, telling)
+    return Gaps(names, {n: counts[n] for n in names}, together, alike, telling)
 
 
 def _same(a: Array, b: Array) -> bool:

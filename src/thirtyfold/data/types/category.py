@@ -63,7 +63,7 @@ class Category:
 
     def profile(self, name: str, column: pl.Series, like: ColumnProfile | None = None) -> ColumnProfile:
         """Rows of each value, the most frequent ones by name and the rest together."""
-        counts = _counted(column) if like else _counts(column.to_numpy().astype(object))
+        counts = _counted(column) if like else _ordered(_counted(column))
         known = sum(counts.values())
         kept = [k for k in like.bins if k != _OTHER] if like else list(counts)[: self.bins]
         bins = {k: counts.get(k, 0) for k in kept}
@@ -137,7 +137,11 @@ class Category:
 
 def _counts(column: Array) -> dict[str, int]:
     """Values with their counts, the most frequent first, then by name."""
-    return dict(sorted(_counted(pl.Series(column.tolist(), dtype=pl.String)).items(), key=lambda p: (-p[1], p[0])))
+    return _ordered(_counted(pl.Series(column.tolist(), dtype=pl.String)))
+
+
+def _ordered(counts: dict[str, int]) -> dict[str, int]:
+    return dict(sorted(counts.items(), key=lambda p: (-p[1], p[0])))
 
 
 def _counted(values: pl.Series) -> dict[str, int]:
