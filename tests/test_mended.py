@@ -95,3 +95,55 @@ def test_an_option_of_the_source_can_be_set_from_the_command_line(
     words = ["run", str(tmp_path / "shop.db"), "--target", "y", "--quiet", "--until", "split"]
     assert main(words) == 2
     assert main([*words, "--set", f"{path}=b"]) == 0
+
+
+def test_all_contradictions_about_the_task_at_once(
+    table: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    spec = f"target: y\ncollect: {table}\ntask: regression\npositive: 'yes'\nsuccess: {{roc_auc: 0.9}}\nmetric: rmse\n"
+    (tmp_path / "s.yaml").write_text(spec, "utf-8")
+    for verb in ("check", "run"):
+        assert main([verb, str(tmp_path / "s.yaml")]) == 2
+        said = capsys.readouterr().err
+        assert "success.roc_auc" in said and "positive" in said and "for regression" in said
+
+
+def test_run_tells_faults_of_form_and_of_words_together(
+    table: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    text = f"target: y\ncollect: {table}\nmodel: foo\nclean: {{nonsense: 1}}\nfields: {{x: blah}}\n"
+    (tmp_path / "s.yaml").write_text(text, "utf-8")
+    assert main(["run", str(tmp_path / "s.yaml")]) == 2
+    said = capsys.readouterr().err
+    assert all(word in said for word in ("nonsense", "'foo'", "'blah'"))
+
+
+def test_off_is_a_word_and_yes_must_be_in_quotes(tmp_path: Path) -> None:
+    from thirtyfold.core.errors import SpecError
+    from thirtyfold.core.spec import Spec
+
+    (tmp_path / "s.yaml").write_text(
+        "target: y\ncollect: x.csv\nclean: {spelling: off, units: off}\npositive: 1\n", "utf-8"
+    )
+    spec = Spec.read(tmp_path / "s.yaml")
+    assert (spec.clean.spelling, spec.clean.units, spec.positive) == ("off", "off", "1")
+    (tmp_path / "s.yaml").write_text("target: y\ncollect: x.csv\npositive: yes\n", "utf-8")
+    with pytest.raises(SpecError, match="put it in quotes"):
+        Spec.read(tmp_path / "s.yaml")
+
+
+def test_a_gate_does_not_train_again(table: Path, tmp_path: Path) -> None:
+    words = ["run", str(table), "--target", "y", "--quiet", "--set", "model=linear"]
+    assert main(words) == 0
+    assert main([*words, "--set", "success.roc_auc=0.6"]) == 0
+    last = max((tmp_path / "home" / "runs").glob("*/record.jsonl"), key=lambda p: p.stat().st_mtime)
+    events = [json.loads(line) for line in last.read_text("utf-8").splitlines()]
+    again = [e["stage"] for e in events if e["event"] == "stage_done" and not e["reused"]]
+    assert not {"split", "label", "train", "tune", "featurize"} & set(again), again
+
+
+def test_a_port_that_is_none(table: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["run", str(table), "--target", "y", "--quiet", "--set", "model=linear"]) == 0
+    assert main(["serve", "t@champion", "--port", "99999"]) == 2
+    assert main(["run", str(table), "--target", "y", "--folds", "3", "--until", "split"]) == 2
+    assert "0 to 65535" in capsys.readouterr().err

@@ -200,8 +200,33 @@ def _contradictions(spec: Spec) -> list[Fault]:
         if kind and not kind.bounds[0] <= limit <= kind.bounds[1]:
             allowed = f"{kind.bounds[0]:g} to {kind.bounds[1]:g}"
             faults.append(Fault(f"success.{metric}", f"{limit:g} can never be reached.", allowed))
+    faults += _tasks(spec)
     if spec.tune.trials == 0 and spec.tune.options:
         faults.append(Fault("tune.options", "says what to search, but 'tune.trials' is 0.", hint="Set tune.trials."))
+    return faults
+
+
+def _tasks(spec: Spec) -> list[Fault]:
+    """What the Spec says of the task by itself, by its metric, its gates and its positive class must go together."""
+    family: Family[Any] = Family("aim.metrics")
+    known = family.members()
+    said: list[tuple[str, str, tuple[str, ...]]] = []
+    if spec.task != "auto":
+        said.append(("task", spec.task, (spec.task,)))
+    named = [("metric", spec.metric), *((f"success.{m}", m) for m in spec.success)]
+    said += [(where, word, tuple(family.find(word).tasks)) for where, word in named if word in known]  # type: ignore[attr-defined]
+    if spec.positive is not None:
+        said.append(("positive", spec.positive, ("classification",)))
+    faults = []
+    for at, (where, word, tasks) in enumerate(said):
+        other = next((o for o in said[:at] if not set(o[2]) & set(tasks)), None)
+        if other is not None:
+            faults.append(
+                Fault(
+                    where,
+                    f"'{word}' is for {' or '.join(tasks)}, but {other[0]} '{other[1]}' for {' or '.join(other[2])}.",
+                )
+            )
     return faults
 
 

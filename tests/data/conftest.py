@@ -32,7 +32,7 @@ class Ran:
         return Aim(self.spec.target, task, metric, greater=not number, metrics=(metric,))
 
     def split(self, seed: int = 0) -> Parted:
-        return Split(self.spec).run(self.table, self.cleaned.copies, self.aim(), Quiet(seed))
+        return Split(self.spec).run(self.table, self.collected.collected, self.cleaned.copies, self.aim(), Quiet(seed))
 
     def label(self):
         train, collected, ledger = self.split().train, self.collected.collected, self.cleaned.ledger

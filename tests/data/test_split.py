@@ -235,3 +235,24 @@ def test_other_columns_are_in_the_same_shares_too():
     np.testing.assert_allclose(shares, shares[0], atol=0.004)
     with pytest.raises(DataError, match="Did you mean 'place'"):
         SPLITTERS.build({"stratified": {"by": ["plce"]}}, "x").parts(table, np.arange(3000), (0.7, 0.15, 0.15), 0)
+
+
+@pytest.mark.step(10)
+def test_another_type_or_order_of_columns_moves_no_row(clean):
+    rng = np.random.default_rng(0)
+    frame = pl.DataFrame({"a": rng.integers(0, 9, 400).astype(str), "b": rng.normal(size=400).round(3).astype(str),
+                          "y": rng.choice(["n", "m"], 400)})  # fmt: skip
+    first = clean(frame).split().splits
+    assert clean(frame, fields={"a": "category"}).split().splits.equals(first)
+    assert clean(frame.select("y", "b", "a")).split().splits.equals(first)
+
+
+@pytest.mark.step(10)
+def test_ids_that_name_nothing_do_not_break_the_shares(clean):
+    rng = np.random.default_rng(0)
+    frame = pl.DataFrame({"k": ["x", "y", "z", "x"] * 750, "b": rng.normal(size=3000).round(4).astype(str),
+                          "y": rng.choice(["n", "m"], 3000)})  # fmt: skip
+    blank = frame.with_columns(pl.when(pl.int_range(3000) < 100).then(pl.int_range(3000).cast(pl.String)).alias("k"))
+    for data in (frame, blank):
+        parted = clean(data, roles={"id": ["k"]}).split()
+        assert len(parted.test.table) == pytest.approx(450, abs=60)

@@ -51,10 +51,10 @@ class Define:
         target, type_word = table[table.target], table.columns[table.target].type
         word, why = self._task(target, type_word)
         facts = self._feasible(target, word, len(table))
-        aim = self._judge(word, target, facts)
+        aim, judged = self._judge(word, target, facts)
         evidence = [
             self._problem(aim, target, why, facts),
-            self._objectives(aim),
+            self._objectives(aim, judged),
             Evidence(3, self._needs(aim, table, facts), {**facts, "rows": len(table), "columns": len(table.inputs)}),
         ]
         return Defined(aim, evidence, {"task": aim.task, "metric": aim.metric})
@@ -98,7 +98,7 @@ class Define:
         shares = sorted(counts.values())
         return {"classes": counts, "small": small, "rarest_share": shares[0] / len(known)}
 
-    def _judge(self, task: str, target: pl.Series, facts: dict[str, Any]) -> Aim:
+    def _judge(self, task: str, target: pl.Series, facts: dict[str, Any]) -> tuple[Aim, str]:
         possible = tuple(w for w in METRICS.words() if task in METRICS.find(w).tasks)  # type: ignore[attr-defined]
         faults = [
             Fault(f"success.{m}", f"cannot judge {task}.", ", ".join(possible), _near(m, possible))
@@ -118,8 +118,8 @@ class Define:
             raise SpecError(faults)
         kind: Any = METRICS.find(metric)
         shown: Any = TASKS.find(task)
-        metrics = tuple(dict.fromkeys([metric, *self.success, *shown.metrics]))
-        return Aim(str(target.name), task, metric, bool(kind.greater), metrics, why)
+        metrics = tuple(dict.fromkeys([metric, *shown.metrics, *self.success]))
+        return Aim(str(target.name), task, metric, bool(kind.greater), metrics), why  # a reason is no value: no key
 
     @staticmethod
     def _usual(task: str, facts: dict[str, Any]) -> str:
@@ -137,9 +137,9 @@ class Define:
         numbers = {"task": aim.task, "target": aim.target, "goal": self.goal, "users": self.users}
         return Evidence(1, text, numbers, pictures=(_picture(target, facts),))
 
-    def _objectives(self, aim: Aim) -> Evidence:
+    def _objectives(self, aim: Aim, why: str) -> Evidence:
         better = "more is better" if aim.greater else "less is better"
-        text = f"Judged by {aim.metric} ({better}), because {aim.why}."
+        text = f"Judged by {aim.metric} ({better}), because {why}."
         rows = [
             (f"success.{m}", f"at {'least' if METRICS.find(m).greater else 'most'} {v:g}")  # type: ignore[attr-defined]
             for m, v in self.success.items()

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from thirtyfold.cli.making import overrides, spec_of_data
-from thirtyfold.core.errors import SpecError
+from thirtyfold.core.errors import Fault, SpecError
 from thirtyfold.core.home import Home
 from thirtyfold.core.spec import Spec
 
@@ -31,7 +31,10 @@ def run(told: argparse.Namespace) -> int:
     """Check everything, run, write the report, and say how it ended."""
     from thirtyfold.checking import faults_of
 
-    spec, home = spec_of(told)
+    try:
+        spec, home = spec_of(told)
+    except SpecError as error:  # what is sound by itself is checked too, so that all is told at once
+        raise SpecError([*error.faults, *(faults_of(error.sound) if error.sound else [])]) from None
     faults = faults_of(spec)
     if faults:
         raise SpecError(faults)
@@ -39,6 +42,8 @@ def run(told: argparse.Namespace) -> int:
     from thirtyfold.lifecycle import run_spec
 
     if told.folds is not None:
+        if told.until:
+            raise SpecError(Fault("--until", "goes not together with --folds, which ends with the test."))
         return _folded(told, spec, home)
     show = sys.stdout.isatty() and not told.quiet and not told.json
     with Screen(shown=show) as screen:

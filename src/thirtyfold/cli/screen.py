@@ -11,6 +11,7 @@ from rich.table import Table
 from rich.text import Text
 
 from thirtyfold.core.charts import number
+from thirtyfold.core.evidence import counted
 from thirtyfold.run import Event
 
 __all__ = ["Screen", "closing_page"]
@@ -95,6 +96,10 @@ def closing_page(summary: dict[str, Any]) -> None:
             f"  {score['metric']} [bold]{number(score['test'])}[/] on {score['rows']:,} sealed test rows "
             f"(95 % interval {number(low)} to {number(high)}), naive answer {number(score['baseline'])}"
         )
+    lost = next((s["evidence"].get("quarantined", 0) for s in summary["steps"] if s["number"] == 4), 0)
+    if lost:
+        lines = counted(lost, "line")
+        console.print(f"  [yellow]![/] {lines} could not be read and took no part: thirtyfold show {summary['run']} 4")
     for gate in summary["gates"]:
         mark = "[green]✓[/]" if gate["passed"] else "[red]✗[/]"
         if gate["passed"] and gate["limit"] is None and gate["name"].startswith("safety."):

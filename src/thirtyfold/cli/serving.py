@@ -136,6 +136,8 @@ def serve(told: argparse.Namespace) -> int:
 
 def free(host: str, port: int) -> None:
     """Raise SpecError when the port is taken, before anything is loaded."""
+    if not 0 <= port <= 65535:
+        raise SpecError(Fault("--port", f"there is no port {port}.", "0 to 65535"))
     import socket
 
     with socket.socket(socket.AF_INET6 if ":" in host else socket.AF_INET) as tried:

@@ -22,7 +22,6 @@ class Aim:
     metric: str
     greater: bool
     metrics: tuple[str, ...]
-    why: str = ""
 
 
 @dataclass(frozen=True)

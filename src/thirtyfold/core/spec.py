@@ -21,6 +21,15 @@ from thirtyfold.core.family import Choice, nearest
 __all__ = ["Section", "Spec", "Watched"]
 
 Share = Annotated[float, Field(gt=0, lt=1)]
+Word = BeforeValidator(lambda v: "off" if v is False else v)
+"""YAML reads ``off`` as false."""
+
+
+def _label(value: Any) -> Any:
+    """A class as it is written: numbers are, but YAML takes yes, no, true and false away."""
+    if isinstance(value, bool):
+        raise ValueError("YAML reads this word as true or false: put it in quotes")
+    return str(value) if isinstance(value, int | float) else value
 
 
 class Section(BaseModel):
@@ -48,16 +57,16 @@ class CleanSection(Section):
     """Spellings that mean "missing"; by default they are found (``?``, ``NA``, blank, -999 ...)."""
     duplicates: Literal["group", "drop", "keep"] = "group"
     """``group``: exact copies are kept on one side of every split; ``drop``: only the first is kept."""
-    spelling: Literal["safe", "all", "propose", "off"] = "safe"
+    spelling: Annotated[Literal["safe", "all", "propose", "off"], Word] = "safe"
     """Which proposed spellings are accepted: only safe ones, all, none (proposed in the ledger), or no search."""
-    repair: Literal["safe", "all", "propose", "off"] = "safe"
+    repair: Annotated[Literal["safe", "all", "propose", "off"], Word] = "safe"
     """What is mended by the rest of the table: slips that the row's other values and the column's own words show
     (``safe``), also odd forms with one value near (``all``), none (proposed in the ledger), or no search."""
-    characters: Literal["tidy", "off"] = "tidy"
+    characters: Annotated[Literal["tidy", "off"], Word] = "tidy"
     """Control and invisible characters, forgotten decoding, markup: taken out of text, or left."""
-    units: Literal["one", "off"] = "one"
+    units: Annotated[Literal["one", "off"], Word] = "one"
     """Amounts with units ("70 kg", "154 lb"): numbers in the unit most rows have, or left as they are written."""
-    errors: Literal["tell", "off"] = "tell"
+    errors: Annotated[Literal["tell", "off"], Word] = "tell"
     """Values that look wrong (far from all others, figures in names, swapped columns): told, or no search."""
     near: Literal["group", "keep"] = "group"
     """``group``: rows and texts that are nearly copies are kept on one side of every split."""
@@ -172,7 +181,7 @@ class Spec(Section):
     target: str
     task: str = "auto"
     metric: str = "auto"
-    positive: str | None = None
+    positive: Annotated[str | None, BeforeValidator(_label)] = None
     """Of two classes the one that is looked for: what precision, recall, F1 and the threshold are about. By default
     the one that says so (1, yes, true), else the rarer one."""
     success: dict[str, float] = {}

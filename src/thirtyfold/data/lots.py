@@ -13,9 +13,11 @@ import polars as pl
 from thirtyfold.core.fieldtype import Array
 from thirtyfold.core.table import Table
 
-__all__ = ["lots"]
+__all__ = ["KEY", "key_column", "keys", "lots"]
 
 _NOTHING = np.uint64(0x9E3779B97F4A7C15)
+KEY = "__key__"
+"""The column in which the stage gives splitters the key of each row."""
 _BASE = 0xD6E8FEB86659FD93
 _INVERSE = pow(_BASE, -1, 2**64)
 AT_ONCE = 200_000
@@ -23,14 +25,38 @@ AT_ONCE = 200_000
 
 
 def lots(table: Table, seed: int, by: Sequence[str] | None = None) -> Array:
-    """One lot in [0, 1) a row, uniform over different keys; ``by`` are the key's columns, by default those with the
-    role ``id``, or all of them.
+    """One lot in [0, 1) a row, uniform over different keys; ``by`` are the key's columns, by default the column
+    ``KEY`` where the table has it, else all.
     """
-    names = list(by) if by is not None else table.named("id") or list(table.columns)
-    mixed = np.full(len(table), _mix(np.array([seed], dtype=np.uint64))[0], dtype=np.uint64)
-    for name in names:
-        mixed = _mix(mixed ^ (_hashed(table[name]) + _word(name)))
+    if by is None and KEY in table.columns:
+        key = table[KEY].to_numpy()
+    else:
+        key = keys(table.frame.select(list(by) if by is not None else list(table.columns)))
+    mixed = _mix(key ^ _mix(np.array([seed], dtype=np.uint64))[0])
     return (mixed >> np.uint64(11)).astype(np.float64) * 2.0**-53
+
+
+def keys(frame: pl.DataFrame) -> Array:
+    """64 bits for each row, by what stands in it; the order of the columns does not matter."""
+    total = np.zeros(frame.height, dtype=np.uint64)
+    with np.errstate(over="ignore"):
+        for column in frame.get_columns():
+            total += _mix(_hashed(column) ^ _word(column.name))
+    return total
+
+
+def key_column(frame: pl.DataFrame, ids: Sequence[str]) -> pl.Series:
+    """The key of each row as it was collected, before types were chosen and columns set aside: a changed Spec moves no
+    row. ``ids`` name the row where they are different in most rows and not missing; else everything in it does.
+    """
+    whole = keys(frame)
+    known = [n for n in ids if n in frame.columns]
+    if known:
+        named = frame.select(known)
+        there = ~named.select(pl.any_horizontal(pl.all().is_null())).to_series().to_numpy()
+        if named.n_unique() > 0.5 * frame.height and there.mean() > 0.5:
+            whole = np.where(there, keys(named), whole)
+    return pl.Series(KEY, whole, dtype=pl.UInt64)
 
 
 def _hashed(column: pl.Series) -> Array:

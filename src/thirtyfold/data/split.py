@@ -14,8 +14,9 @@ from thirtyfold.core.family import Choice, Family, split_choice
 from thirtyfold.core.sealed import Sealed
 from thirtyfold.core.spec import Spec
 from thirtyfold.core.step import Context
-from thirtyfold.core.table import Table
+from thirtyfold.core.table import ROW, Column, Table
 from thirtyfold.data.doubts import doubts
+from thirtyfold.data.lots import KEY, key_column
 from thirtyfold.data.parts import NAMES, Splitter
 
 __all__ = ["Parted", "Split"]
@@ -43,11 +44,15 @@ class Split:
         split = spec.split
         self.shares = (split.train, split.validation, split.test)
         self.how: Choice = split.how
+        self.ids = spec.roles.id
 
-    def run(self, table: Table, copies: np.ndarray, aim: Aim, context: Context) -> Parted:
+    def run(self, table: Table, collected: Table, copies: np.ndarray, aim: Aim, context: Context) -> Parted:
         """Deal the rows out, check that each part can do its work, and seal the test rows."""
+        keyed = table.with_column(
+            key_column(collected.frame[table.rows].drop(ROW), self.ids), Column(KEY, "id", "ignore")
+        )
         how, why = (self.how, "the Spec says so") if self.how != "auto" else _auto(table, aim)
-        parts = SPLITTERS.build(how, "split.how").parts(table, copies, self.shares, context.seed)
+        parts = SPLITTERS.build(how, "split.how").parts(keyed, copies, self.shares, context.seed)
         _check(parts, table)
         train, validation, test = (table.where(parts == p) for p in range(3))
         names = pl.Series("part", [(*NAMES, "aside")[p] for p in parts.tolist()], dtype=pl.String)

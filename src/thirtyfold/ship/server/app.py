@@ -209,7 +209,7 @@ class Server:
             )
         wrong = [at for at, row in enumerate(rows) if not isinstance(row, dict)]
         if wrong:
-            fault = "must be an object with a value for each field."
+            fault = 'must be an object with a value for each field; many rows are sent as {"rows": [...]}.'
             raise Refused(422, *(Fault(f"rows.{at}", fault) for at in wrong[:100]))
         served = self.served
         if len(rows) <= FEW:
