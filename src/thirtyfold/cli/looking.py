@@ -18,12 +18,19 @@ __all__ = ["compare", "doctor", "runs", "show", "steps"]
 MARKS = {"done": "✓", "reused": "✓", "not_applicable": "·", "refused": "✗", "failed": "✗"}
 
 
+ROWS = 25
+"""Rows of a table that are shown; ``--json`` has all."""
+FEW = 4
+"""A table of no more rows can be turned: its rows become columns."""
+WORD = 24
+
+
 def show(told: argparse.Namespace) -> int:
     """The thirty steps of a run, or one of them with its numbers and tables."""
-    first = told.run if told.run and told.run.isdigit() and int(told.run) in NAMES else None
+    first = told.run if told.run and told.run.isdigit() else None
     step = int(first) if first and told.step is None else told.step
     if step is not None and step not in NAMES:
-        raise SpecError(Fault("step", f"there is no step {step}.", f"1 to {len(NAMES)}"))
+        raise SpecError(Fault("step", f"there is no step {step}: steps are 1 to {len(NAMES)}."))
     folder = Home.beside().run(None if first and told.step is None else told.run)
     if step is not None:
         return _one(folder, step, as_json=told.json)
@@ -68,23 +75,45 @@ def _one(folder: Path, step: int, *, as_json: bool) -> int:
             if isinstance(value, str | int | float | bool) or value is None:
                 console.print(f"  {name}: {number(value) if isinstance(value, float) else value}", markup=False)
         for view in evidence["tables"]:
-            console.print(_grid(view), markup=False)
+            console.print(_grid(view, console.width))
     if not found:
         console.print("Nothing was done here in this run.")
     return 0
 
 
-def _grid(view: dict[str, Any]) -> Any:
-    """A table of evidence; a wide one of few rows is turned, so that nothing is cut off."""
+def _grid(view: dict[str, Any], width: int) -> Any:
+    """A table of evidence within ``width``: one of few rows is turned where it is too wide, else its last columns are
+    left out. Texts are folded between words; no number is ever cut off.
+    """
+    from rich.console import Group
     from rich.table import Table as Grid
+    from rich.text import Text
 
-    columns, rows = [str(c) for c in view["columns"]], [[_cell(v) for v in row] for row in view["rows"][:25]]
-    if len(columns) > 6 and len(rows) <= 4:
+    most = view["rows"][:ROWS]
+    columns, rows = [str(c) for c in view["columns"]], [[_cell(v) for v in row] for row in most]
+    if _least(columns, rows) > width and len(rows) <= FEW:
         columns, *rows = [list(line) for line in zip(columns, *rows, strict=True)]
-    grid = Grid(*columns, title=view["title"], title_justify="left")
+    kept = len(columns)
+    while kept > 1 and _least(columns[:kept], [r[:kept] for r in rows]) > width:
+        kept -= 1
+    grid = Grid(title=Text(view["title"]), title_justify="left")
+    for at in range(kept):
+        grid.add_column(Text(columns[at]), min_width=_longest([columns[at], *(r[at] for r in rows)]), overflow="fold")
     for row in rows:
-        grid.add_row(*row)
-    return grid
+        grid.add_row(*(Text(cell) for cell in row[:kept]))
+    left = [(len(columns) - kept, "column"), (len(view["rows"]) - len(most), "row")]
+    said = ", ".join(f"{many:,} more {thing}{'' if many == 1 else 's'}" for many, thing in left if many)
+    return Group(grid, Text(f"({said}: --json has them)")) if said else grid
+
+
+def _least(columns: list[str], rows: list[list[str]]) -> int:
+    """The width below which a word or a number would be cut: every column's longest, and the lines between."""
+    return sum(_longest([c, *(r[at] for r in rows)]) + 3 for at, c in enumerate(columns)) + 1
+
+
+def _longest(cells: list[str]) -> int:
+    """The longest word; of longer texts, paths and hashes a part is enough on a line."""
+    return max((min(len(word), WORD) for cell in cells for word in cell.split()), default=1)
 
 
 def _cell(value: Any) -> str:

@@ -235,3 +235,8 @@ def test_profile_of_numbers_is_that_of_numpy():
     found = Number().profile("x", pl.Series("x", x)).numbers
     assert found["mean"] == pytest.approx(x.mean()) and found["median"] == pytest.approx(np.median(x))
     assert found["q3"] == pytest.approx(np.quantile(x, 0.75))
+
+
+def test_a_profile_of_texts_keeps_the_most_frequent_one_as_it_is_written():
+    texts = pl.Series("note", ["Please call me back, soon!", "No, thanks.", "Please call me back, soon!", None])
+    assert Text().profile("note", texts).numbers["typical"] == "Please call me back, soon!"

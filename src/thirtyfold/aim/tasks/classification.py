@@ -70,7 +70,12 @@ class Classification:
         counts = target.alias("value").drop_nulls().value_counts()
         found = sorted(counts.iter_rows(), key=lambda pair: _order(pair[0]))
         if len(found) < 2:
-            raise DataError(Fault(target.name, f"has {len(found)} class(es); two are needed to learn from."))
+            raise DataError(
+                Fault(
+                    target.name,
+                    f"has {len(found)} {'class' if len(found) == 1 else 'classes'}; two are needed to learn from.",
+                )
+            )
         if len(found) == 2 and found[0][1] < found[1][1] and not _zero_one([v for v, _ in found]):
             found.reverse()
         return replace(self, labels=tuple(_label(value) for value, _ in found))

@@ -219,13 +219,16 @@ def _labels(edges: tuple[float, ...]) -> list[str]:
 def _numbers(known: Array) -> dict[str, Any]:
     if not len(known):
         return {"distinct": 0}
+    values, times = np.unique(known, return_counts=True)
+    often = values[times == times.max()]
     low, q1, middle, q3, high = np.quantile(known, [0, 0.25, 0.5, 0.75, 1]).tolist()
     std = float(known.std())
     spread = q3 - q1
     outliers = int(((known < q1 - 3 * spread) | (known > q3 + 3 * spread)).sum()) if spread else 0
     skew = float((((known - known.mean()) / std) ** 3).mean()) if std else 0.0
     return {
-        "distinct": len(np.unique(known)),
+        "distinct": len(values),
+        "typical": float(often[np.abs(often - middle).argmin()]),
         "mean": float(known.mean()),
         "std": std,
         "min": low,
