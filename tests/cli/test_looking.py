@@ -87,6 +87,19 @@ def test_a_wide_table_of_few_rows_is_turned_and_no_number_is_cut() -> None:
     assert "0.1235" in said and "11.12" in said and "…" not in said
 
 
+def test_texts_give_way_to_numbers_within_the_width() -> None:
+    columns = ["gate", "passed", "value", "limit", "why"]
+    why = "the same answers as in Python by training, and by everything else that was asked"
+    rows = [
+        [f"safety.personal_dat{r}", "no limit set", 9.54e-08, 1e-05, f"{why} https://example.org/{'x' * 60}"]
+        for r in range(6)
+    ]
+    said = _drawn({"title": "Gates", "columns": columns, "rows": rows}, 80)
+    assert {len(line) for line in said.splitlines()[1:]} == {80}
+    assert all(line[-1] in "┓┃┩│┘" for line in said.splitlines()[1:])
+    assert said.count("9.54e-08") == 6 and "more column" not in said
+
+
 def test_a_wide_table_of_many_rows_loses_its_last_columns_and_says_so() -> None:
     columns = ["what", *(f"score{i}" for i in range(12))]
     rows = [[f"[row] {r} of them", *(0.7654321 + i for i in range(12))] for r in range(30)]

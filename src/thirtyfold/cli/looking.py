@@ -22,7 +22,8 @@ ROWS = 25
 """Rows of a table that are shown; ``--json`` has all."""
 FEW = 4
 """A table of no more rows can be turned: its rows become columns."""
-WORD = 24
+WORD = 16
+"""Longer words, such as paths and hashes, may be folded; no number is longer."""
 
 
 def show(told: argparse.Namespace) -> int:
@@ -97,8 +98,9 @@ def _grid(view: dict[str, Any], width: int) -> Any:
     while kept > 1 and _least(columns[:kept], [r[:kept] for r in rows]) > width:
         kept -= 1
     grid = Grid(title=Text(view["title"]), title_justify="left")
-    for at in range(kept):
-        grid.add_column(Text(columns[at]), min_width=_longest([columns[at], *(r[at] for r in rows)]), overflow="fold")
+    cells = [[columns[at], *(r[at] for r in rows)] for at in range(kept)]
+    for name, wide in zip(columns, _widths(cells, width), strict=False):
+        grid.add_column(Text(name), width=wide, overflow="fold")
     for row in rows:
         grid.add_row(*(Text(cell) for cell in row[:kept]))
     left = [(len(columns) - kept, "column"), (len(view["rows"]) - len(most), "row")]
@@ -111,9 +113,28 @@ def _least(columns: list[str], rows: list[list[str]]) -> int:
     return sum(_longest([c, *(r[at] for r in rows)]) + 3 for at, c in enumerate(columns)) + 1
 
 
+def _widths(cells: list[list[str]], width: int) -> list[int]:
+    """Each column as wide as its longest cell; where that is too much, the widest gives way, down to its words."""
+    wide, least = [max(_long(c) for c in column) or 1 for column in cells], [_longest(c) for c in cells]
+    while sum(wide) + 3 * len(wide) + 1 > width:
+        able = [at for at in range(len(wide)) if wide[at] > least[at]]
+        if not able:
+            break
+        widest = max(able, key=lambda at: wide[at])
+        wide[widest] -= 1
+    return wide
+
+
 def _longest(cells: list[str]) -> int:
-    """The longest word; of longer texts, paths and hashes a part is enough on a line."""
-    return max((min(len(word), WORD) for cell in cells for word in cell.split()), default=1)
+    """The longest word, as far as it must stay in one piece."""
+    return max((min(_long(word), WORD) for cell in cells for word in cell.split()), default=1)
+
+
+def _long(text: str) -> int:
+    """How many places a text takes in a terminal, its longest line."""
+    from rich.cells import cell_len
+
+    return max(map(cell_len, text.splitlines()), default=0)
 
 
 def _cell(value: Any) -> str:
