@@ -36,7 +36,7 @@ class Logs:
     The beginning of the lines is one of the usual ones (syslog, Apache error and access, HDFS, ISO times with or
     without a level), found by looking, or said by ``format`` as ``<Time> <Level> <Component>: <Content>``. Templates
     are mined by Drain (``depth``, ``similarity``; ``masks`` are further patterns of what varies). A line that begins
-    otherwise goes on the one before when it is indented, else it is quarantined.
+    otherwise goes on the one before when it is indented or part of an error's trace, else it is quarantined.
 
     ``rows: sessions`` makes a row of all lines that share what ``session`` matches (``blk_-?\d+``) or the column it
     names; ``rows: windows`` a row of every ``window`` seconds: how many lines, of each level and each template (the
