@@ -20,6 +20,7 @@ _WORDS = r"(?i:USD|EUR|GBP|JPY|CHF|ZAR|INR|CAD|AUD|NZD|HKD|SGD|CNY|SEK|NOK|DKK|P
 _SIGNS = r"(?:US|CA|AU|NZ|HK|SG|[ACRS])\$|R[Ss]\.|Rs(?=[\s\d])|kr\.?|zł|Kč"
 _CODES = re.compile(rf"^(?:{_WORDS}(?![A-Za-z])|{_SIGNS})|(?<![A-Za-z])(?:{_WORDS}|Rs\.?|kr\.?|zł|Kč)$")
 _SHORT = re.compile(r"(.*\d)(\s*)(k|thousand|m|mn|million|bn|billion|lakh|crore)\.?", re.I)
+_HINT = re.compile(r"\d\s*(?:k|thousand|m|mn|million|bn|billion|lakh|crore)\b", re.I)
 _TENS = {"k": 3, "thousand": 3, "m": 6, "mn": 6, "million": 6, "bn": 9, "billion": 9, "lakh": 5, "crore": 7}
 """What is written after an amount, as the power of ten that it stands for."""
 _BODY = {
@@ -185,6 +186,8 @@ def _clear(found: re.Match[str], *, money: bool) -> bool:
 def _written_short(sample: Sample) -> bool:
     """Whether values are written as "12.3k"; where all that are end in "m" and none is money, they may be meters."""
     texts = [t for v in sample.values.to_list() if len(t := str(v).strip()) <= _LONGEST]
+    if not _HINT.search("\n".join(texts)):
+        return False
     found = [(_SHORT.fullmatch(_bare(t)), t) for t in texts]
     ends = {f[3] for f, t in found if f and _clear(f, money=_bare(t) != t)}
     return bool(ends - {"m"}) or (bool(ends) and any(_bare(t) != t for t in texts))
