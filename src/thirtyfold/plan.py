@@ -82,9 +82,9 @@ class Planned:
         self.steps: tuple[int, ...] = self.stage.steps
 
 
-def stage_names() -> list[str]:
-    """Every stage's name, in order: what ``--until`` takes."""
-    return [path.split(":")[1].lower() for path in LIFECYCLE]
+def stage_names(phase: str = "") -> list[str]:
+    """Every stage's name (of one phase), in order: what ``--until`` takes."""
+    return [path.split(":")[1].lower() for path in LIFECYCLE if not phase or path.split(".")[0] == phase]
 
 
 def plan(spec: Spec, lifecycle: Iterable[str] = LIFECYCLE) -> list[Planned]:

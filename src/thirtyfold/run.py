@@ -15,7 +15,7 @@ from typing import Any
 from pydantic import TypeAdapter
 
 from thirtyfold.core.codec import pack, unpack
-from thirtyfold.core.errors import SpecError, Stopped, ThirtyfoldError
+from thirtyfold.core.errors import Fault, SpecError, Stopped, ThirtyfoldError
 from thirtyfold.core.evidence import Evidence
 from thirtyfold.core.family import nearest
 from thirtyfold.core.home import Home
@@ -147,8 +147,10 @@ def execute(
     that was done kept: the same call goes on from there.
     """
     if until is not None and until not in stage_names():
-        raise SpecError(f"--until: there is no stage '{until}'. {nearest(until, stage_names())} "
-                        f"Allowed: {', '.join(stage_names())}.")  # fmt: skip
+        phase = stage_names(until)
+        what = f"'{until}' is a phase, of the stages {', '.join(phase)}" if phase else f"there is no stage '{until}'"
+        hint = f"--until {phase[-1]} does all of it." if phase else nearest(until, stage_names())
+        raise SpecError(Fault("--until", f"{what}.", ", ".join(phase or stage_names()), hint))
     stages = plan(spec)
     folder = home.new_run(spec.name)
     work = _Work(spec, home, folder, Record(folder / "record.jsonl"), listener or (lambda _: None), free_threads())

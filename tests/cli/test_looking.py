@@ -1,12 +1,16 @@
 """What a person types to look at runs: the list, one step whole, two runs side by side."""
 
 import json
+from io import StringIO
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
+from rich.console import Console
 
 from thirtyfold.cli import main
+from thirtyfold.cli.looking import _grid
 
 
 @pytest.fixture(scope="module")
@@ -62,3 +66,57 @@ def test_side_by_side_stays_within_its_columns(capsys: pytest.CaptureFixture[str
     lines = capsys.readouterr().out.splitlines()
     assert any(line.startswith("spec model") for line in lines)
     assert max(map(len, lines)) <= 26 + 2 * max(len(a), len(b)) + 12
+
+
+def test_a_number_that_is_no_step_is_not_taken_for_a_run(capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["show", "31"]) == 2
+    assert "steps are 1 to 30" in capsys.readouterr().err
+
+
+def _drawn(view: dict[str, Any], width: int) -> str:
+    console = Console(width=width, file=StringIO(), highlight=False)
+    console.print(_grid(view, width))
+    return console.file.getvalue()  # type: ignore[attr-defined]
+
+
+def test_a_wide_table_of_few_rows_is_turned_and_no_number_is_cut() -> None:
+    names = [f"a_rather_long_name_{i}" for i in range(12)]
+    said = _drawn({"title": "Scores", "columns": names, "rows": [[0.123456 + i for i in range(12)]]}, 80)
+    assert max(map(len, said.splitlines())) <= 80
+    assert all(n in said for n in names)
+    assert "0.1235" in said and "11.12" in said and "…" not in said
+
+
+def test_texts_give_way_to_numbers_within_the_width() -> None:
+    columns = ["gate", "passed", "value", "limit", "why"]
+    why = "the same answers as in Python by training, and by everything else that was asked"
+    rows = [
+        [f"safety.personal_dat{r}", "no limit set", 9.54e-08, 1e-05, f"{why} https://example.org/{'x' * 60}"]
+        for r in range(6)
+    ]
+    said = _drawn({"title": "Gates", "columns": columns, "rows": rows}, 80)
+    assert {len(line) for line in said.splitlines()[1:]} == {80}
+    assert all(line[-1] in "┓┃┩│┘" for line in said.splitlines()[1:])
+    assert said.count("9.54e-08") == 6 and "more column" not in said
+
+
+def test_a_wide_table_of_many_rows_loses_its_last_columns_and_says_so() -> None:
+    columns = ["what", *(f"score{i}" for i in range(12))]
+    rows = [[f"[row] {r} of them", *(0.7654321 + i for i in range(12))] for r in range(30)]
+    said = _drawn({"title": "Scores", "columns": columns, "rows": rows}, 80)
+    assert max(map(len, said.splitlines())) <= 80
+    assert "0.7654" in said and "…" not in said and "[row] 3 of" in said
+    shown = sum(f"score{i} " in said for i in range(12))
+    assert f"({12 - shown} more columns, 5 more rows: --json has them)" in said
+
+
+def test_no_command_prints_the_help(capsys: pytest.CaptureFixture[str]) -> None:
+    assert main([]) == 2
+    assert "thirtyfold [-h]" in capsys.readouterr().out
+
+
+def test_a_phase_is_no_stage_but_its_stages_are_named(capsys: pytest.CaptureFixture[str], home: Path) -> None:
+    data = str(home.parent / "data.csv")
+    assert main(["run", data, "--target", "answer", "--quiet", "--until", "learn"]) == 2
+    said = capsys.readouterr().err
+    assert "'learn' is a phase, of the stages select, build, train, tune, regularize, finetune" in said

@@ -22,7 +22,7 @@ def test_the_evidence_says_what_did_not_match(tmp_path):
     (tmp_path / "r.csv").write_text("k,z\na,9\nq,8\n")
     made = {"left": str(tmp_path / "l.csv"), "right": str(tmp_path / "r.csv"), "on": ["k"]}
     done = _collect({"join": made}).run(None, Quiet())
-    assert "1 of 2 rows of the left have a match; 1 were kept without it." in done.evidence[0].why
+    assert "1 of 2 rows of the left have a match; 1 was kept without it." in done.evidence[0].why
     assert done.evidence[0].numbers["right_unmatched"] == 1
     assert [row[0] for row in done.evidence[1].tables[0].rows] == [made["left"], made["right"]]
 
@@ -60,3 +60,12 @@ def test_every_ending_and_scheme_means_one_source():
     assert choice_of("iris.csv") == {"csv": {"path": "iris.csv"}} and choice_of("mine.py:Own") == "mine.py:Own"
     with pytest.raises(DataError, match="does not say what it is"):
         choice_of("x.unheard")
+
+
+def test_one_is_said_as_one(tmp_path):
+    lines = "2024-01-01 10:00:00 INFO a\nnoise\n2024-01-01 10:00:01 INFO a\n"
+    (tmp_path / "a.log").write_text(lines, encoding="utf-8")
+    spec = Spec.of({"target": "y", "collect": {"logs": {"path": str(tmp_path / "a.log")}}})
+    why = Collect(spec).run(None, Quiet()).evidence[0].why
+    assert "1 line could not be read" in why
+    assert "2 lines of the kind 'levels' with 1 template." in why

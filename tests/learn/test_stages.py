@@ -69,6 +69,9 @@ def test_auto_on_classes_is_better_than_the_baseline(cancer: Case) -> None:
     again = Package.load(package.save())
     np.testing.assert_array_equal(again.raw(again.arrays(cancer.test)), raw)
     assert {13, 14, 15, 16, 17, 18, 19, 20, 22, 23, 24, 26} <= {e.step for e in done["evidence"]}
+    said = " ".join(e.why for e in done["evidence"])
+    assert "first question: is " in said and "passes over the" in said
+    assert not any(slip in said for slip in ("?.", "(es)", "(s)", " 1 rows", ".."))
 
 
 @pytest.mark.step(11, 14, 20, 21)

@@ -1,12 +1,14 @@
 """Audits: every member through the published check, and the numbers each must give."""
 
+from dataclasses import replace
+
 import numpy as np
 import polars as pl
 import pytest
 
 from thirtyfold.core.family import Family
 from thirtyfold.core.quiet import Quiet
-from thirtyfold.core.table import Column
+from thirtyfold.core.table import Column, Table
 from thirtyfold.prove.audits.personal_data import KINDS
 from thirtyfold.prove.score import bootstrap, compare, slices
 from thirtyfold.testing import check_audit
@@ -45,7 +47,8 @@ def test_personal_data_names_the_column_and_refuses_when_asked():
     told = Family("prove.audits").build({"personal_data": {"refuse": True}}, "safety").ask(case, Quiet())
     assert not told.verdict.passed and "sex" in told.verdict.why
     fine = Family("prove.audits").build({"personal_data": {"allow": ["sex"], "refuse": True}}, "safety")
-    assert fine.ask(case, Quiet()).verdict.passed
+    quiet = fine.ask(case, Quiet()).verdict
+    assert quiet.passed and quiet.why == "none found in 3 input columns"
 
 
 def test_privacy_tells_a_model_that_learned_by_heart_from_one_that_did_not():
@@ -115,3 +118,15 @@ def test_slices_find_the_group_that_is_worse():
     wrong = np.asarray(case.test["sex"] == "male") * 0.6 + 0.1
     worst = slices(case.test, wrong, ["age", "sex"])[0]
     assert worst["column"] == "sex" and worst["slice"] == "male" and worst["error"] == pytest.approx(0.7)
+
+
+def test_robustness_of_a_model_no_better_than_the_naive_answer_has_no_share():
+    case = example_case()
+    turned = case.test.frame.with_columns(pl.col("high").replace({"yes": "no", "no": "yes"}))
+    worse = replace(case, test=Table(turned, case.test.columns))
+    told = Family("prove.audits").build({"robustness": {"at_most": 0.5}}, "safety").ask(worse, Quiet())
+    clean, *_ = told.verdict.why.partition(" to ")
+    assert float(clean.rsplit(" ", 1)[1]) <= 0.5
+    assert "% of what was won" not in told.verdict.why
+    assert "no better than the naive answer" in told.verdict.why
+    assert told.verdict.value is None and not told.verdict.passed

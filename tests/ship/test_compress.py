@@ -187,3 +187,12 @@ def test_ranks_alone_are_not_enough() -> None:
 def _scaled(line: str) -> str:
     name, _, values = line.partition("=")
     return f"leaf_value={' '.join(str(0.2 * float(v)) for v in values.split())}" if name == "leaf_value" else line
+
+
+def test_why_little_was_accepted_is_said_as_a_person_says_it() -> None:
+    why = run().evidence[0].why
+    assert (
+        "no size or latency was asked for, so only a loss of 0.0001 was accepted for being smaller, "
+        "2 % of the 0.005 that lose_at_most allows"
+    ) in why
+    assert "lose_at_most" not in run(latency_ms=1000.0).evidence[0].why

@@ -103,3 +103,14 @@ def test_the_container_is_complete_and_not_root(home: Path) -> None:
         [sys.executable, "-c", code, str(folder / "package")], capture_output=True, text=True, check=True
     )
     assert done.stdout.strip() == example().package.hash
+
+
+def test_what_was_not_asked_is_not_called_a_gate(home: Path) -> None:
+    free = Verdict("safety.privacy", True, "looked", 0.5)
+    done = run([Verdict("better_than_naive", True, "ok", 0.9, 0.5), free])[1].evidence[0]
+    assert done.why.startswith("No gate was set; the checks that are always made passed, so version")
+    assert [row[1] for row in done.tables[0].rows] == ["yes", "no limit set", "yes"]
+    held = Verdict("safety.robustness", True, "held", 0.1, 0.2)
+    assert run([held, free])[1].evidence[0].why.startswith("The gate of the Spec and the checks")
+    no = Verdict("success.roc_auc", False, "0.7 is below 0.8", 0.7, 0.8)
+    assert "1 of 2 gates said no" in run([no, free])[1].evidence[0].why

@@ -180,6 +180,11 @@ def test_the_openapi_document_has_this_models_fields(client: Client) -> None:
     ]
     assert client.post("/predict", row)[0] == 200
     assert "Johannesburg" in schema["properties"]["city"]["x-values"]
+    learning = example().learning
+    for name in ("city", "note"):  # a value that was written, the most frequent one
+        times = dict(learning[name].drop_nulls().value_counts().iter_rows())
+        assert times[row[name]] == max(times.values())
+    assert row["income"] in learning["income"].to_list()
 
 
 def test_metrics_count_what_happened(client: Client) -> None:
@@ -201,7 +206,9 @@ def test_feedback_is_kept_with_its_prediction(tmp_path: Path) -> None:
         name = client.post("/predict", {"rows": [ROW, ROW]})[1]["id"]
         assert client.post("/feedback", {"id": f"{name}-1", "truth": "yes", "comment": "called"})[0] == 201
         assert client.post("/feedback", {"id": name, "thumb": "down"})[0] == 201
-        assert client.post("/feedback", {"id": "nobody", "thumb": "up"})[0] == 404
+        status, said = client.post("/feedback", {"id": "nope", "thumb": "up"})
+        assert status == 404
+        assert said["detail"][0]["msg"] == "there is no prediction 'nope'."
         for wrong in (
             {"id": name},
             {"id": 5, "thumb": "up"},

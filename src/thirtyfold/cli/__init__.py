@@ -78,7 +78,7 @@ def _making(verb: Callable[[str, str, str], argparse.ArgumentParser]) -> None:
     run.add_argument("--metric", help="what to judge by")
     run.add_argument("--minutes", type=float, help="the budget for the whole run")
     run.add_argument("--folds", type=int, metavar="K", help="nested cross-validation: up to the test, once a fold")
-    run.add_argument("--until", metavar="STAGE", help="stop after this stage")
+    run.add_argument("--until", metavar="STAGE", help="stop after this stage (thirtyfold steps lists them)")
     _set(run)
     run.add_argument("--json", action="store_true", help="print the summary as JSON and nothing else")
     run.add_argument("--quiet", action="store_true", help="print nothing but faults")
@@ -136,7 +136,11 @@ def _set(sub: argparse.ArgumentParser) -> None:
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Run one command; returns the exit status. No mistake of the user's ends in a traceback."""
-    told = parser().parse_args(argv)
+    given = sys.argv[1:] if argv is None else argv
+    if not given:
+        parser().print_help()
+        return 2
+    told = parser().parse_args(given)
     module, name = told.do
     os.environ.setdefault("PYDANTIC_DISABLE_PLUGINS", "__all__")  # or every installed package is searched for them
     if not os.environ.get("THIRTYFOLD_DEBUG"):

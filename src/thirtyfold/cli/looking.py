@@ -18,12 +18,20 @@ __all__ = ["compare", "doctor", "runs", "show", "steps"]
 MARKS = {"done": "✓", "reused": "✓", "not_applicable": "·", "refused": "✗", "failed": "✗"}
 
 
+ROWS = 25
+"""Rows of a table that are shown; ``--json`` has all."""
+FEW = 4
+"""A table of no more rows can be turned: its rows become columns."""
+WORD = 16
+"""Longer words, such as paths and hashes, may be folded; no number is longer."""
+
+
 def show(told: argparse.Namespace) -> int:
     """The thirty steps of a run, or one of them with its numbers and tables."""
-    first = told.run if told.run and told.run.isdigit() and int(told.run) in NAMES else None
+    first = told.run if told.run and told.run.isdigit() else None
     step = int(first) if first and told.step is None else told.step
     if step is not None and step not in NAMES:
-        raise SpecError(Fault("step", f"there is no step {step}.", f"1 to {len(NAMES)}"))
+        raise SpecError(Fault("step", f"there is no step {step}: steps are 1 to {len(NAMES)}."))
     folder = Home.beside().run(None if first and told.step is None else told.run)
     if step is not None:
         return _one(folder, step, as_json=told.json)
@@ -68,23 +76,65 @@ def _one(folder: Path, step: int, *, as_json: bool) -> int:
             if isinstance(value, str | int | float | bool) or value is None:
                 console.print(f"  {name}: {number(value) if isinstance(value, float) else value}", markup=False)
         for view in evidence["tables"]:
-            console.print(_grid(view), markup=False)
+            console.print(_grid(view, console.width))
     if not found:
         console.print("Nothing was done here in this run.")
     return 0
 
 
-def _grid(view: dict[str, Any]) -> Any:
-    """A table of evidence; a wide one of few rows is turned, so that nothing is cut off."""
+def _grid(view: dict[str, Any], width: int) -> Any:
+    """A table of evidence within ``width``: one of few rows is turned where it is too wide, else its last columns are
+    left out. Texts are folded between words; no number is ever cut off.
+    """
+    from rich.console import Group
     from rich.table import Table as Grid
+    from rich.text import Text
 
-    columns, rows = [str(c) for c in view["columns"]], [[_cell(v) for v in row] for row in view["rows"][:25]]
-    if len(columns) > 6 and len(rows) <= 4:
+    most = view["rows"][:ROWS]
+    columns, rows = [str(c) for c in view["columns"]], [[_cell(v) for v in row] for row in most]
+    if _least(columns, rows) > width and len(rows) <= FEW:
         columns, *rows = [list(line) for line in zip(columns, *rows, strict=True)]
-    grid = Grid(*columns, title=view["title"], title_justify="left")
+    kept = len(columns)
+    while kept > 1 and _least(columns[:kept], [r[:kept] for r in rows]) > width:
+        kept -= 1
+    grid = Grid(title=Text(view["title"]), title_justify="left")
+    cells = [[columns[at], *(r[at] for r in rows)] for at in range(kept)]
+    for name, wide in zip(columns, _widths(cells, width), strict=False):
+        grid.add_column(Text(name), width=wide, overflow="fold")
     for row in rows:
-        grid.add_row(*row)
-    return grid
+        grid.add_row(*(Text(cell) for cell in row[:kept]))
+    left = [(len(columns) - kept, "column"), (len(view["rows"]) - len(most), "row")]
+    said = ", ".join(f"{many:,} more {thing}{'' if many == 1 else 's'}" for many, thing in left if many)
+    return Group(grid, Text(f"({said}: --json has them)")) if said else grid
+
+
+def _least(columns: list[str], rows: list[list[str]]) -> int:
+    """The width below which a word or a number would be cut: every column's longest, and the lines between."""
+    return sum(_longest([c, *(r[at] for r in rows)]) + 3 for at, c in enumerate(columns)) + 1
+
+
+def _widths(cells: list[list[str]], width: int) -> list[int]:
+    """Each column as wide as its longest cell; where that is too much, the widest gives way, down to its words."""
+    wide, least = [max(_long(c) for c in column) or 1 for column in cells], [_longest(c) for c in cells]
+    while sum(wide) + 3 * len(wide) + 1 > width:
+        able = [at for at in range(len(wide)) if wide[at] > least[at]]
+        if not able:
+            break
+        widest = max(able, key=lambda at: wide[at])
+        wide[widest] -= 1
+    return wide
+
+
+def _longest(cells: list[str]) -> int:
+    """The longest word, as far as it must stay in one piece."""
+    return max((min(_long(word), WORD) for cell in cells for word in cell.split()), default=1)
+
+
+def _long(text: str) -> int:
+    """How many places a text takes in a terminal, its longest line."""
+    from rich.cells import cell_len
+
+    return max(map(cell_len, text.splitlines()), default=0)
 
 
 def _cell(value: Any) -> str:

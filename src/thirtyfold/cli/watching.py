@@ -26,7 +26,7 @@ def watch(told: argparse.Namespace) -> int:
             else:
                 alarms = [v for v in looked.verdicts if not v.passed]
                 stamp = time.strftime("%H:%M:%S")
-                print(f"{stamp} {looked.action.replace('_', ' ')}: {looked.champion[:12]}. {looked.why}", flush=True)
+                print(f"{stamp} {looked.action.replace('_', ' ')}: {_told(looked.champion, looked.why)}", flush=True)
                 for verdict in alarms:
                     print(f"         {verdict.name}: {verdict.why}", flush=True)
             if told.once:
@@ -34,3 +34,8 @@ def watch(told: argparse.Namespace) -> int:
             time.sleep(told.every)
     except KeyboardInterrupt:
         raise Stopped("Stopped watching; what was found is kept.") from None
+
+
+def _told(champion: str, why: str) -> str:
+    """The version in service, where there is one, and what was found."""
+    return f"{champion[:12]}. {why}" if champion else why

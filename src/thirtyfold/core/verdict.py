@@ -17,3 +17,13 @@ class Verdict:
     limit: float | None = None
     package: str = ""
     evidence: dict[str, Any] = field(default_factory=dict)
+
+    @property
+    def judged(self) -> bool:
+        """Whether it can say no: an audit without a limit only looks and tells."""
+        return not self.passed or self.limit is not None or not self.name.startswith("safety.")
+
+    @property
+    def word(self) -> str:
+        """Whether it passed, as a person reads it: "yes", "no" or "no limit set"."""
+        return ("yes" if self.passed else "no") if self.judged else "no limit set"

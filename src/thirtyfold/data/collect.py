@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Any, ClassVar, NamedTuple
 
 from thirtyfold.core.errors import DataError, Fault
-from thirtyfold.core.evidence import Evidence, TableView
+from thirtyfold.core.evidence import Evidence, TableView, counted
 from thirtyfold.core.family import Choice, Family
 from thirtyfold.core.late import pl
 from thirtyfold.core.spec import Spec
@@ -72,7 +72,7 @@ def _evidence(read: Read) -> list[Evidence]:
     rows, lineage = read.frame, read.lineage
     bad = read.quarantine.height
     said = "".join(f" {note}" for note in lineage.get("notes", ())[:20])
-    lost = f" {bad:,} lines could not be read and are in quarantine with the reason." if bad else ""
+    lost = f" {counted(bad, 'line')} could not be read, kept in quarantine with the reason." if bad else ""
     numbers = {k: v for k, v in lineage.items() if k != "parts"} | {"quarantined": bad}
     head = TableView(
         "The first rows, as they came",
@@ -90,9 +90,11 @@ def _evidence(read: Read) -> list[Evidence]:
                 f"{bad:,} in all",
             )
         )
+    verb = "was read" if rows.height == 1 else "were read"
     collect = Evidence(
         4,
-        f"{rows.height:,} rows of {rows.width} columns were read from {lineage['address']}.{lost}{said}",
+        f"{counted(rows.height, 'row')} of {counted(rows.width, 'column')} {verb} from {lineage['address']}."
+        f"{lost}{said}",
         numbers,
         tuple(tables),
     )

@@ -9,7 +9,7 @@ from thirtyfold.core.charts import bars
 from thirtyfold.core.door import TYPES, typed
 from thirtyfold.core.encoder import Encoded, Encoder
 from thirtyfold.core.errors import DataError, Fault, SpecError
-from thirtyfold.core.evidence import Evidence, Picture, TableView
+from thirtyfold.core.evidence import Evidence, Picture, TableView, counted
 from thirtyfold.core.expression import Expression
 from thirtyfold.core.family import nearest
 from thirtyfold.core.fieldtype import Array, Feature, FieldType, Form, Signal
@@ -201,7 +201,11 @@ def _evidence(
 ) -> Evidence:
     shown = {f: e for f, e in encoders.items() if f != "levels+vector"}
     counts = {f: len(e.names) for f, e in shown.items()}
-    said = [f"{len(kinds)} columns became " + " and ".join(f"{n} features as {f}" for f, n in counts.items()) + "."]
+    said = [
+        f"{counted(len(kinds), 'column')} became "
+        + " and ".join(f"{counted(n, 'feature')} as {f}" for f, n in counts.items())
+        + "."
+    ]
     tables: list[TableView] = []
     pictures: list[Picture] = []
     worth: dict[str, dict[str, float]] = {}

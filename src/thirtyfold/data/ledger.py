@@ -97,12 +97,14 @@ def _cleaned(
     gaps = {n: table[n].null_count() for n in names}
     cells = sum(gaps.values())
     holes = {n: g for n, g in sorted(gaps.items(), key=lambda p: -p[1]) if g}
-    said = [f"{cells:,} of {len(table) * len(names):,} cells in {_many(len(holes), 'column')} are missing."]
+    where = f"{len(table) * len(names):,} cells in {_many(len(holes), 'column')}"
+    said = [f"{cells:,} of {where} {'is' if cells == 1 else 'are'} missing."]
     marked = ledger.filter(pl.col("rule").str.starts_with("missing") & pl.col("accepted"))
     if marked.height:
         how = marked["before"].value_counts().sort("count", "before", descending=[True, False]).head(4)
         spelled = ", ".join(f"'{v}' ({n:,})" for v, n in how.iter_rows())
-        said.append(f"{marked.height:,} values were written that mean missing: {spelled}.")
+        means = "was written that means" if marked.height == 1 else "were written that mean"
+        said.append(f"{_many(marked.height, 'value')} {means} missing: {spelled}.")
     if without:
         said.append(
             f"{_many(len(without), 'row')} without an answer {'was' if len(without) == 1 else 'were'} set aside."
@@ -141,7 +143,9 @@ def _normalized(table: Table, ledger: pl.DataFrame, changes: list[Change]) -> Ev
     for column in table.columns.values():
         kinds[column.type] = kinds.get(column.type, 0) + 1
     said = [
-        f"{len(table.columns)} columns were typed: " + ", ".join(f"{n} {t}" for t, n in sorted(kinds.items())) + "."
+        f"{_many(len(table.columns), 'column')} {'was' if len(table.columns) == 1 else 'were'} typed: "
+        + ", ".join(f"{n} {t}" for t, n in sorted(kinds.items()))
+        + "."
     ]
     spelled = [c for c in changes if c.rule.startswith("spelling")]
     done = ledger.filter(pl.col("rule").str.starts_with("spelling") & pl.col("accepted")).height
@@ -207,7 +211,7 @@ def _ledger_view(ledger: pl.DataFrame) -> list[TableView]:
         .sort("rows", descending=True, maintain_order=True)
     )
     rows = tuple((*(_short(v) for v in r),) for r in grouped.head(60).iter_rows())
-    return [TableView("What was changed", (*keys, "rows"), rows, f"{ledger.height:,} lines in the ledger")]
+    return [TableView("What was changed", (*keys, "rows"), rows, f"{_many(ledger.height, 'line')} in the ledger")]
 
 
 def _many(count: int, noun: str) -> str:

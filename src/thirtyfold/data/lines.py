@@ -9,7 +9,7 @@ from typing import NamedTuple
 from thirtyfold.core.errors import DataError, Fault
 from thirtyfold.core.late import pl
 
-__all__ = ["HEADERS", "Header", "header_of", "moments"]
+__all__ = ["HEADERS", "Header", "Trace", "header_of", "moments"]
 
 _LEVEL = r"TRACE|DEBUG|INFO|NOTICE|WARN(?:ING)?|ERROR|ERR|SEVERE|FATAL|CRIT(?:ICAL)?|ALERT|EMERG|FINE"
 _ISO = r"\d{4}[-/]\d\d[-/]\d\d[T ]\d\d:\d\d:\d\d(?:[.,]\d+)?(?: ?(?:Z|[+-]\d\d:?\d\d))?"
@@ -72,6 +72,35 @@ HEADERS = (
     Header("times", re.compile(rf"\[?(?P<time>{_ISO})\]?\s+(?P<message>.*)", re.DOTALL), ("iso",)),
 )
 """Tried in this order; that which fits the most of the first lines is taken."""
+
+
+_CHAINED = (
+    "Traceback (most recent call last):",
+    "During handling of the above exception, another exception occurred:",
+    "The above exception was the direct cause of the following exception:",
+    "Caused by: ",
+)
+_ERROR = re.compile(r"[A-Za-z_][\w$]*(?:\.[A-Za-z_][\w$]*)*(?::.*)?", re.DOTALL)
+
+
+class Trace:
+    """Follows the lines of an error's trace that are not indented: its head, and the error that ends it."""
+
+    def __init__(self) -> None:
+        self.open = False
+
+    def has(self, line: str, *, begins: bool) -> bool:
+        """Whether this line is one of them; ``begins`` says that it begins as a line of the log does."""
+        if begins:
+            self.open = False
+            return False
+        if line.startswith(_CHAINED):
+            self.open = line.startswith(_CHAINED[0])
+            return True
+        if not self.open or line[0] in " \t":
+            return self.open
+        self.open = False
+        return _ERROR.fullmatch(line.strip()) is not None
 
 
 def header_of(asked: str, lines: Sequence[str]) -> Header:

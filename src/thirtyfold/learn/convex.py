@@ -71,7 +71,7 @@ def convex_story(train: Encoded, x: Array, table: Array, offset: Array, steps: i
             {"feature": name, "before": 0.0, "after": float(table[at, column])},
             pictures=(bars("Largest weights", [train.names[i] for i in top], heaviest),),
         ),
-        Evidence(20, f"{solver} needed {steps} pass(es) over the {len(x):,} rows.", {"iterations": steps})
+        Evidence(20, f"{solver} needed {steps} passes over the {len(x):,} rows.", {"iterations": steps})
         if steps > 1
         else not_applicable(20, "No epochs: the weights are solved for in one go."),
     ]

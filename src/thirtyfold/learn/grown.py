@@ -95,7 +95,7 @@ def grown_story(estimators: Sequence[Any], train: Encoded, spread: Array, word: 
         Evidence(
             16,
             f"The first training row falls through {counted(len(estimators), 'tree')} and gets {what} of {answer:.4g} "
-            f"on average (they differ by {width:.3g}). The first tree's first question: {root}.",
+            f"on average (they differ by {width:.3g}). The first tree's first question: {root}",
             {"answer": answer, "spread": width},
         ),
         Evidence(

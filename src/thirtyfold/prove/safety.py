@@ -76,7 +76,7 @@ def _report(findings: Sequence[Finding]) -> Evidence:
     rows = tuple(
         (
             f.verdict.name.removeprefix("safety."),
-            "–" if not f.applicable else "yes" if f.verdict.passed else "no",
+            f.verdict.word if f.applicable else "–",
             "" if f.verdict.value is None else round(f.verdict.value, 4),
             "" if f.verdict.limit is None else f.verdict.limit,
             f.verdict.why,

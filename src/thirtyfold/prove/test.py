@@ -116,7 +116,7 @@ class Prove:
         table = TableView(
             "Audits of the new Package",
             ("audit", "passed", "what was found"),
-            tuple((f.verdict.name, "yes" if f.verdict.passed else "no", f.verdict.why) for f in findings),
+            tuple((f.verdict.name, f.verdict.word, f.verdict.why) for f in findings),
         )
         audited = Evidence(27, f"{counted(len(findings), 'audit')} made again on the new Package.", {}, (table,))
         verdicts = [*fresh, *(f.verdict for f in findings)]

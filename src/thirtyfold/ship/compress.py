@@ -94,7 +94,7 @@ class Compress:
         given = Given(_encoded(safe, learning, goal), context)
         variants = self._variants(safe, given)
         if len(variants) == 1:
-            why = f"A {safe.manifest['model']} of {safe.size:,} bytes has nothing to take out."
+            why = f"The model, '{safe.manifest['model']}' of {safe.size:,} bytes, has nothing to take out."
             return Compressed(safe, [not_applicable(28, why)])
         judged = variants
         before = _before_refit(safe, winner) if self.refitted else None
@@ -139,8 +139,12 @@ class Compress:
 
     def _says(self, limit: float) -> str:
         assert self.wanted is not None
-        gift = "" if self._asked else f", {UNASKED:.0%} of lose_at_most because no size or latency is asked for"
-        told = [f"loses at most {limit:g}{gift}"]
+        if not self._asked:
+            return (
+                f"no size or latency was asked for, so only a loss of {limit:g} was accepted for being smaller, "
+                f"{100 * UNASKED:g} % of the {limit / UNASKED:g} that lose_at_most allows"
+            )
+        told = [f"loses at most {limit:g}"]
         told += [f"at most {self.wanted.size_mb:g} MB"] if self.wanted.size_mb else []
         told += [f"at most {self.wanted.latency_ms:g} ms a row"] if self.wanted.latency_ms else []
         return ", ".join(told)
@@ -231,15 +235,16 @@ def _evidence(
     first = table[0]
     if best is None:
         why = (
-            f"None of {len(table)} variants meets what is asked ({asked}). The nearest is '{nearest.variant.name}': "
+            f"None of {len(table)} variants is within what is allowed ({asked}). "
+            f"The nearest is '{nearest.variant.name}': "
             f"{nearest.size / 1e6:.3f} MB, {nearest.latency:.2f} ms, {aim.metric} {nearest.score:.4f}. "
             "It stays as it is."
         )
     elif best.variant.package.hash != chosen.hash or best is first:
-        why = f"Of {len(table)} variants none is smaller and meets what is asked ({asked}); it stays as it is."
+        why = f"Of {len(table)} variants none is smaller and within what is allowed ({asked}); it stays as it is."
     else:
         why = (
-            f"'{best.variant.name}' is the smallest of {len(table)} variants that meets what is asked ({asked}): "
+            f"'{best.variant.name}' is the smallest of {len(table)} variants within what is allowed ({asked}): "
             f"{first.size / 1e6:.3f} to {best.size / 1e6:.3f} MB, {first.latency:.2f} to {best.latency:.2f} ms a row, "
             f"{aim.metric} {first.score:.5f} to {best.score:.5f} on validation rows, {best.changed:.2%} of answers "
             "changed."

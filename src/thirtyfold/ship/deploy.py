@@ -2,7 +2,7 @@
 
 from typing import ClassVar, NamedTuple, Protocol
 
-from thirtyfold.core.evidence import Evidence, TableView
+from thirtyfold.core.evidence import Evidence, TableView, counted
 from thirtyfold.core.family import Family, split_choice
 from thirtyfold.core.package import Package
 from thirtyfold.core.spec import Spec
@@ -53,15 +53,25 @@ class Deploy:
         no += [_foreign(v) for v in asked if v.passed and v.package and v.package != exported.hash]
         if no:
             reasons = "; ".join(f"{v.name}: {v.why.rstrip('.')}" for v in no)
-            why = f"Not deployed, because {len(no)} of {len(asked)} gates said no. {reasons}."
+            many = len({v.name for v in asked if v.judged} | {v.name for v in no})
+            why = f"Not deployed, because {len(no)} of {counted(many, 'gate')} said no. {reasons}."
             return Deployed([], [Evidence(29, why, {"refused": [v.name for v in no]}, _gates(asked), status="refused")])
         addresses = []
         for word, target in self.targets.items():
             context.progress(f"deploying to {word}")
             addresses.append(target.put(exported))
-        why = f"All {len(asked)} gates passed, so version {exported.hash[:12]} was deployed: {'; '.join(addresses)}."
+        why = f"{_passed(asked)}, so version {exported.hash[:12]} was deployed: {'; '.join(addresses)}."
         numbers = {"addresses": dict(zip(self.targets, addresses, strict=True)), "gates": len(asked)}
         return Deployed(addresses, [Evidence(29, why, numbers, _gates(asked))])
+
+
+def _passed(asked: list[Verdict]) -> str:
+    """What passed: gates that the Spec sets, and the checks that are made of every Package."""
+    mine = [v for v in asked if v.judged and v.name.startswith(("success.", "safety.", "limits."))]
+    if not mine:
+        return "No gate was set; the checks that are always made passed"
+    said = "The gate" if len(mine) == 1 else f"All {len(mine)} gates"
+    return f"{said} of the Spec and the checks that are always made passed"
 
 
 def _foreign(verdict: Verdict) -> Verdict:
@@ -69,5 +79,5 @@ def _foreign(verdict: Verdict) -> Verdict:
 
 
 def _gates(verdicts: list[Verdict]) -> tuple[TableView, ...]:
-    rows = tuple((v.name, "yes" if v.passed else "no", v.value, v.limit, v.why) for v in verdicts)
+    rows = tuple((v.name, v.word, v.value, v.limit, v.why) for v in verdicts)
     return (TableView("What the gates said", ("gate", "passed", "value", "limit", "why"), rows),)

@@ -171,3 +171,17 @@ def test_no_log_is_more_than_a_message(data, tmp_path_factory):
         source_of(str(path)).read(Quiet())
     except DataError as error:
         assert str(path) in str(error)
+
+
+def test_the_trace_of_an_error_belongs_to_the_line_before_it(tmp_path):
+    text = "2024-01-01 10:00:00 ERROR could not save\nTraceback (most recent call last):\n"
+    text += '  File "a.py", line 3, in f\n    open(p)\nOSError: gone\n\n'
+    text += "During handling of the above exception, another exception occurred:\n\n"
+    text += 'Traceback (most recent call last):\n  File "a.py", line 9, in g\nmy.mod.Wrong\n'
+    text += "2024-01-01 10:00:01 INFO saved\nOSError: alone\n2024-01-01 10:00:02 INFO bye\n"
+    read = _read(tmp_path / "t.log", text)
+    first = read.frame["message"][0]
+    assert first.startswith("could not save Traceback (most recent call last): File")
+    assert "OSError: gone During handling" in first and first.endswith("my.mod.Wrong")
+    assert read.frame.height == 3
+    assert read.quarantine["row"].to_list() == [13]

@@ -8,9 +8,11 @@ import polars as pl
 import pytest
 from sklearn.preprocessing import StandardScaler, TargetEncoder
 
+from thirtyfold.core.door import Door, read_column
 from thirtyfold.core.encoder import Encoder
 from thirtyfold.core.family import Family
 from thirtyfold.core.fieldtype import FieldType, Signal
+from thirtyfold.core.table import Column
 from thirtyfold.data.clean import recognize
 from thirtyfold.data.types.boolean import Boolean
 from thirtyfold.data.types.category import Category
@@ -59,7 +61,58 @@ def test_number_reads_what_people_write(text, decimal, value):
     assert Number(decimal).read(text) == value
 
 
-@pytest.mark.parametrize("text", ["abc", "3x233", "1,2,3", "12/03", "E46", "1_000", "--1", "1.2.3", "$", "1,20"])
+@pytest.mark.parametrize(
+    ("text", "value"),
+    [
+        ("12.3k", 12300.0),
+        ("$2.3m", 2300000.0),
+        ("USD 4 M", 4000000.0),
+        ("1.5 bn", 1.5e9),
+        ("12K USD", 12000.0),
+        ("2 million", 2000000.0),
+        ("3 thousand", 3000.0),
+        ("(12k)", -12000.0),
+        ("-$1.1k", -1100.0),
+        ("1,200k", 1200000.0),
+        ("Rs. 1,234", 1234.0),
+        ("₹1,23,456.50", 123456.5),
+        ("US$ 5", 5.0),
+    ],
+)
+def test_number_reads_short_amounts_and_money_of_all_kinds(text, value):
+    assert Number(short=True).read(text) == value
+
+
+@pytest.mark.parametrize("text", ["300 K", "5 m", "k", "12kk", "12kg", "1e3k", "AB12k"])
+def test_a_letter_that_is_no_amount_stays_unreadable(text):
+    with pytest.raises(ValueError, match="is not a number"):
+        Number(short=True).read(text)
+
+
+def test_money_in_several_spellings_is_one_number_in_training_and_in_service():
+    values = [f"${i},234.50" for i in range(1, 31)] + [f"USD {i}0000" for i in range(1, 31)]
+    values += [f"{i}234.5" for i in range(1, 31)] + [f"{i}.3k" for i in range(1, 11)]
+    sample = sample_of(values)
+    assert recognize(sample)[0] == "number"
+    assert Number.infer(sample) == {"short": True}
+    column = Column("price", "number", options=Number.infer(sample))
+    table, wrong = read_column(column, pl.Series("price", values))
+    assert not wrong
+    assert table[-10] == 1300.0
+    served = Door((column,)).rows([{"price": v} for v in values])
+    assert served["price"].tolist() == table.to_list()
+    rupees = sample_of([f"₹{i},234" for i in range(1, 30)] + [f"Rs. {i},234" for i in range(1, 30)])
+    assert recognize(rupees)[0] == "number"
+    assert Number.infer(rupees) == {}
+
+
+def test_short_amounts_make_no_number_of_words_and_meters_no_millions():
+    words = ["12k", "15k", "large", "small", "about 12k", "n. 5", "7k left", "none of it"]
+    assert recognize(sample_of([f"{w} {i}" if " " in w else w for i in range(20) for w in words]))[0] != "number"
+    assert Number.infer(sample_of([*[f"{i}m" for i in range(1, 9)], *[str(i) for i in range(1, 99)]])) == {}
+
+
+@pytest.mark.parametrize("text", ["abc", "3x233", "12k", "1,2,3", "12/03", "E46", "1_000", "--1", "1.2.3", "$", "1,20"])
 def test_number_refuses_what_is_none(text):
     with pytest.raises(ValueError, match="is not a number"):
         Number().read(text)
@@ -182,3 +235,8 @@ def test_profile_of_numbers_is_that_of_numpy():
     found = Number().profile("x", pl.Series("x", x)).numbers
     assert found["mean"] == pytest.approx(x.mean()) and found["median"] == pytest.approx(np.median(x))
     assert found["q3"] == pytest.approx(np.quantile(x, 0.75))
+
+
+def test_a_profile_of_texts_keeps_the_most_frequent_one_as_it_is_written():
+    texts = pl.Series("note", ["Please call me back, soon!", "No, thanks.", "Please call me back, soon!", None])
+    assert Text().profile("note", texts).numbers["typical"] == "Please call me back, soon!"

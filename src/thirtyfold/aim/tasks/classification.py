@@ -72,7 +72,8 @@ class Classification:
         counts = target.alias("value").drop_nulls().value_counts()
         found = sorted(counts.iter_rows(), key=lambda pair: _order(pair[0]))
         if len(found) < 2:
-            raise DataError(Fault(target.name, f"has {len(found)} class(es); two are needed to learn from."))
+            have = f"{len(found)} {'class' if len(found) == 1 else 'classes'}"
+            raise DataError(Fault(target.name, f"has {have}; two are needed to learn from."))
         if len(found) == 2:
             said = [_label(v).casefold() in _AFFIRMATIVE for v, _ in found]
             words = _zero_one([v for v, _ in found])

@@ -106,7 +106,8 @@ class Join:
         if self.many == "summed" and count in made.columns:
             made = made.with_columns(pl.col(count).fill_null(0))
         kept = {"left": "kept without it", "inner": "left out", "outer": "kept without it"}[self.how]
-        notes = [f"{left.height - alone:,} of {left.height:,} rows of the left have a match; {alone:,} were {kept}."]
+        verb = "was" if alone == 1 else "were"
+        notes = [f"{left.height - alone:,} of {left.height:,} rows of the left have a match; {alone:,} {verb} {kept}."]
         of_right = "added" if self.how == "outer" else "not used"
         notes.append(f"{unused:,} of {right.height:,} {twice} of the right match nothing and were {of_right}.")
         return whole(made, "collect.join"), notes, {"left_unmatched": alone, "right_unmatched": unused}

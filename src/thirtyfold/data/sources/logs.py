@@ -12,10 +12,11 @@ from typing import Annotated, Any, ClassVar, Literal, NamedTuple
 from pydantic import Field
 
 from thirtyfold.core.errors import DataError, Fault
+from thirtyfold.core.evidence import counted
 from thirtyfold.core.late import pl
 from thirtyfold.core.step import Context
 from thirtyfold.data.drain import MASKS, Drain, parameters
-from thirtyfold.data.lines import HEADERS, Header, header_of, moments
+from thirtyfold.data.lines import HEADERS, Header, Trace, header_of, moments
 from thirtyfold.data.opening import content
 from thirtyfold.data.reading import Read, existing, named, quarantined, trace, whole
 
@@ -35,7 +36,7 @@ class Logs:
     The beginning of the lines is one of the usual ones (syslog, Apache error and access, HDFS, ISO times with or
     without a level), found by looking, or said by ``format`` as ``<Time> <Level> <Component>: <Content>``. Templates
     are mined by Drain (``depth``, ``similarity``; ``masks`` are further patterns of what varies). A line that begins
-    otherwise goes on the one before when it is indented, else it is quarantined.
+    otherwise goes on the one before when it is indented or part of an error's trace, else it is quarantined.
 
     ``rows: sessions`` makes a row of all lines that share what ``session`` matches (``blk_-?\d+``) or the column it
     names; ``rows: windows`` a row of every ``window`` seconds: how many lines, of each level and each template (the
@@ -72,7 +73,8 @@ class Logs:
         lines = self._lines(path, None)
         frame = whole(self._grouped(lines.frame), self.path)
         more = {"format": "logs", "header": lines.header.name, "templates": lines.templates}
-        notes = [f"{lines.frame.height:,} lines of the kind '{lines.header.name}' have {lines.templates:,} templates."]
+        many, templates = counted(lines.frame.height, "line"), counted(lines.templates, "template")
+        notes = [f"{many} of the kind '{lines.header.name}' with {templates}."]
         if lines.header.yearless:
             notes.append(f"The lines do not say the year; {self.year} was taken ('year').")
         more |= {"quarantined": len(lines.bad), "notes": notes}
@@ -165,18 +167,22 @@ class Logs:
 def _split(
     raw: Sequence[str], pattern: re.Pattern[str]
 ) -> tuple[list[dict[str, Any]], list[int], list[tuple[int, str, str]]]:
-    """The lines as their parts, their numbers, and those that are none; an indented line goes on the one before."""
+    """The lines as their parts, their numbers, and those that are none; an indented line, and an error's trace, go on
+    the one before.
+    """
     rows: list[dict[str, Any]] = []
     numbers: list[int] = []
     bad: list[tuple[int, str, str]] = []
+    trace_of = Trace()
     for number, line in enumerate(raw, 1):
         if not line.strip():
             continue
         found = pattern.match(line) if len(line) <= 65536 else None
+        goes_on = trace_of.has(line, begins=found is not None)
         if found:
             rows.append(found.groupdict())
             numbers.append(number)
-        elif rows and line[0] in " \t" and len(rows[-1]["message"] or "") < 65536:
+        elif rows and (goes_on or line[0] in " \t") and len(rows[-1]["message"] or "") < 65536:
             rows[-1]["message"] = f"{rows[-1]['message'] or ''} {line.strip()}"
         else:
             bad.append((number, "does not begin as the other lines do", line[:2000]))

@@ -10,6 +10,7 @@ from typing import Annotated, Any, ClassVar, cast
 from pydantic import Field
 
 from thirtyfold.core.errors import DataError, Fault
+from thirtyfold.core.evidence import counted
 from thirtyfold.core.family import Choice
 from thirtyfold.core.late import pl
 from thirtyfold.core.step import Context
@@ -51,7 +52,10 @@ class Relations:
         """Every row of the table with what belongs to it."""
         frame, used, unmatched = self._frame(None, context)
         missing = [p for p in self.leave_out if p not in used["left out by"]]
-        notes = [f"{n:,} rows of {way} point to no row." for way, n in sorted(unmatched.items())]
+        notes = [
+            f"{counted(n, 'row')} of {way} {'points' if n == 1 else 'point'} to no row."
+            for way, n in sorted(unmatched.items())
+        ]
         more = {
             "format": "relations",
             "tables": used["tables"],

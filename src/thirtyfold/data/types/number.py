@@ -16,11 +16,21 @@ from thirtyfold.core.transform import Clip, Fill, IsMissing, Log, Scale, Transfo
 __all__ = ["Number"]
 
 _MONEY = "$€£¥₹₽¢"
-_CODES = re.compile(r"^(?:USD|EUR|GBP|JPY|CHF|ZAR|INR)(?![A-Za-z])|(?<![A-Za-z])(?:USD|EUR|GBP|JPY|CHF|ZAR|INR)$", re.I)
+_WORDS = r"(?i:USD|EUR|GBP|JPY|CHF|ZAR|INR|CAD|AUD|NZD|HKD|SGD|CNY|SEK|NOK|DKK|PLN|BRL|MXN)"
+_SIGNS = r"(?:US|CA|AU|NZ|HK|SG|[ACRS])\$|R[Ss]\.|Rs(?=[\s\d])|kr\.?|zł|Kč"
+_CODES = re.compile(rf"^(?:{_WORDS}(?![A-Za-z])|{_SIGNS})|(?<![A-Za-z])(?:{_WORDS}|Rs\.?|kr\.?|zł|Kč)$")
+_SHORT = re.compile(r"(.*\d)(\s*)(k|thousand|m|mn|million|bn|billion|lakh|crore)\.?", re.I)
+_HINT = re.compile(r"\d\s*(?:k|thousand|m|mn|million|bn|billion|lakh|crore)\b", re.I)
+_TENS = {"k": 3, "thousand": 3, "m": 6, "mn": 6, "million": 6, "bn": 9, "billion": 9, "lakh": 5, "crore": 7}
+"""What is written after an amount, as the power of ten that it stands for."""
 _BODY = {
-    ".": re.compile(r"(?=[.,]?\d)(?:\d+|\d{1,3}(?:[, '\u00a0\u202f]\d{3})+)?(?:\.\d*)?(?:[eE][+-]?\d+)?"),
+    ".": re.compile(
+        r"(?=[.,]?\d)(?:\d+|\d{1,2}(?:,\d\d)+,\d{3}|\d{1,3}(?:[, '\u00a0\u202f]\d{3})+)?(?:\.\d*)?(?:[eE][+-]?\d+)?"
+    ),
     ",": re.compile(r"(?=[.,]?\d)(?:\d+|\d{1,3}(?:[. '\u00a0\u202f]\d{3})+)?(?:,\d*)?(?:[eE][+-]?\d+)?"),
 }
+_LONGEST = 40
+"""An amount is no longer than this."""
 _GROUPS = re.compile(r"[ '\u00a0\u202f]")
 _CODE_NAME = re.compile(r"(?:^|[^a-z])(zip|zipcode|postal|postcode|phone|fips|tract|iban|isbn|ssn)(?:[^a-z]|code|$)")
 _MARKS = {"nan", "inf", "-inf", "+inf", "infinity", "-infinity"}
@@ -29,24 +39,31 @@ _MARKS = {"nan", "inf", "-inf", "+inf", "infinity", "-infinity"}
 class Number:
     """Amounts: integers, decimals, money ("$1,200.50", "1.200,50 €"), percentages ("12 %"), negatives as "(3)".
 
-    ``decimal`` is the decimal mark; "," also makes "." a separator of thousands. ``percent`` says whether values are
-    written with a percent sign or divided by 100 ("12 %" is 12, the default) .
+    ``decimal`` is the decimal mark; "," also makes "." a separator of thousands. "12 %" is 12. Where ``short`` is on,
+    "12.3k", "$4m" and "2 million" are 12,300, 4,000,000 and 2,000,000.
     """
 
     forms: ClassVar[tuple[Form, ...]] = ("levels", "vector")
     dtype: ClassVar[Literal["number", "text", "moment"]] = "number"
 
-    def __init__(self, decimal: Literal[".", ","] = ".", bins: Annotated[int, Field(ge=2, le=100)] = 10) -> None:
+    def __init__(
+        self,
+        decimal: Literal[".", ","] = ".",
+        bins: Annotated[int, Field(ge=2, le=100)] = 10,
+        *,
+        short: bool = False,
+    ) -> None:
         self.decimal: Literal[".", ","] = decimal
-        self.bins = bins
+        self.bins, self.short = bins, short
 
     @classmethod
     def infer(cls, sample: Sample) -> dict[str, Any]:
-        """The decimal mark that reads most values."""
+        """The decimal mark that reads most values, and whether some are written short ("12.3k")."""
         if sample.values.dtype != pl.String:
             return {}
-        share = {d: _share(sample, d)[0] for d in (".", ",")}
-        return {"decimal": ","} if share[","] > share["."] else {}
+        short = _written_short(sample)
+        share = {d: _share(sample, d, short=short)[0] for d in (".", ",")}
+        return ({"decimal": ","} if share[","] > share["."] else {}) | ({"short": True} if short else {})
 
     @classmethod
     def recognize(cls, sample: Sample) -> float:
@@ -55,7 +72,8 @@ class Number:
             return 0.5 if _CODE_NAME.search(sample.name.lower()) else 0.9
         if sample.values.dtype != pl.String or not len(sample.values):
             return 0.0
-        share, slips = max(_share(sample, "."), _share(sample, ","))
+        short = _written_short(sample)
+        share, slips = max(_share(sample, ".", short=short), _share(sample, ",", short=short))
         if share < 0.9 or slips > max(3, sample.rows // 50):
             return 0.0
         text = sample.values.cast(pl.String)
@@ -79,7 +97,7 @@ class Number:
         text = str(value).strip()
         if not text or text.lower() in _MARKS:
             return None
-        number = _parse(text, self.decimal)
+        number = _parse(text, self.decimal, short=self.short)
         if math.isnan(number):
             raise ValueError(f"'{_short(text)}' is not a number")
         return number if math.isfinite(number) else None
@@ -125,8 +143,8 @@ class Number:
         return schema
 
 
-def _parse(text: str, decimal: Literal[".", ","]) -> float:
-    """The number, or NaN when the text is none."""
+def _parse(text: str, decimal: Literal[".", ","], *, short: bool = False) -> float:
+    """The number, or NaN when the text is none; ``short`` reads "12.3k" too."""
     if decimal == ".":
         try:
             if "_" not in text:
@@ -137,23 +155,49 @@ def _parse(text: str, decimal: Literal[".", ","]) -> float:
     if body.startswith("(") and body.endswith(")"):
         body, sign = body[1:-1].strip(), -1.0
     body = body.removesuffix("%").rstrip()
-    body = _CODES.sub("", body.strip()).strip().strip(_MONEY).strip()
+    whole, body = body, _bare(body)
+    tens = 0
+    if short and (found := _SHORT.fullmatch(body)) and _clear(found, money=body != whole):
+        body, tens = found[1], _TENS[found[3].lower()]
     if body[:1] in "+-−":
         sign = -sign if body[:1] != "+" else sign
-        body = body[1:].strip().strip(_MONEY).strip()
+        body = _bare(body[1:].strip())
     elif body.endswith("-") and sign > 0:
         body, sign = body[:-1].rstrip(), -1.0
     if not any(c.isdigit() for c in body) or not _BODY[decimal].fullmatch(body):
         return math.nan
     plain = _GROUPS.sub("", body)
     plain = plain.replace(",", "") if decimal == "." else plain.replace(".", "").replace(",", ".")
-    return sign * float(plain)
+    if tens and "e" in plain.lower():
+        return math.nan
+    return sign * float(f"{plain}e{tens}" if tens else plain)
 
 
-def _share(sample: Sample, decimal: Literal[".", ","]) -> tuple[float, int]:
+def _bare(text: str) -> str:
+    """Without signs, codes and names of money."""
+    return _CODES.sub("", text.strip(_MONEY + " ")).strip().strip(_MONEY).strip()
+
+
+def _clear(found: re.Match[str], *, money: bool) -> bool:
+    """A single letter after a space is a unit ("300 K", "5 m") unless it is money."""
+    return money or not found[2] or len(found[3]) > 1
+
+
+def _written_short(sample: Sample) -> bool:
+    """Whether values are written as "12.3k"; where all that are end in "m" and none is money, they may be meters."""
+    texts = [t for v in sample.values.to_list() if len(t := str(v).strip()) <= _LONGEST]
+    if not _HINT.search("\n".join(texts)):
+        return False
+    found = [(_SHORT.fullmatch(_bare(t)), t) for t in texts]
+    ends = {f[3] for f, t in found if f and _clear(f, money=_bare(t) != t)}
+    return bool(ends - {"m"}) or (bool(ends) and any(_bare(t) != t for t in texts))
+
+
+def _share(sample: Sample, decimal: Literal[".", ","], *, short: bool = False) -> tuple[float, int]:
     """The share of rows that read as numbers, and minus nothing: rows that do not."""
     counts = np.array(sample.counts)
-    ok = np.array([not math.isnan(_parse(str(v).strip(), decimal)) for v in sample.values.to_list()], dtype=bool)
+    read = [_parse(str(v).strip(), decimal, short=short) for v in sample.values.to_list()]
+    ok = np.array([not math.isnan(v) for v in read], dtype=bool)
     total = counts.sum()
     return (float(counts[ok].sum() / total) if total else 0.0), int(counts[~ok].sum())
 
@@ -178,15 +222,17 @@ def _labels(edges: tuple[float, ...]) -> list[str]:
 def _numbers(known: Array) -> dict[str, Any]:
     if not len(known):
         return {"distinct": 0}
+    values, counts = np.unique(known, return_counts=True)
+    often = values[counts == counts.max()]
     low, q1, middle, q3, high = np.quantile(known, [0, 0.25, 0.5, 0.75, 1]).tolist()
     std = float(known.std())
     spread = q3 - q1
     outliers = int(((known < q1 - 3 * spread) | (known > q3 + 3 * spread)).sum()) if spread else 0
-    values, counts = np.unique(known, return_counts=True)
     most = int(counts.argmax())
     skew = float((((known - known.mean()) / std) ** 3).mean()) if std else 0.0
     return {
         "distinct": len(values),
+        "typical": float(often[np.abs(often - middle).argmin()]),
         "mean": float(known.mean()),
         "std": std,
         "min": low,

@@ -57,6 +57,8 @@ class Text:
         labels = [f"{a} to {b} characters" for a, b in zip(["0", *names], [*names, "any"], strict=True)]
         bins = {label: int(c) for label, c in zip(labels, counts, strict=True)}
         numbers: dict[str, Any] = {"distinct": known.n_unique()}
+        if len(long) and not like:
+            numbers["typical"] = _typical(known)
         if len(long):
             top = _documents(known.head(5000).to_list()).most_common()
             ranked = sorted(top, key=lambda p: (-p[1], p[0]))[:20]
@@ -96,6 +98,13 @@ class Text:
         known = column.drop_nulls()
         example = known[0] if len(known) else "some words"
         return {"type": ["string", "null"], "description": "short free text", "examples": [str(example)[:200]]}
+
+
+def _typical(known: pl.Series) -> str:
+    """The most frequent text; of several, one that is as long as most, then the first by letter."""
+    seen = known.alias("text").value_counts().filter(pl.col("count") == pl.col("count").max())
+    far = (pl.col("text").str.len_chars().cast(pl.Float64) - float(str(known.str.len_chars().median()))).abs()
+    return str(seen.sort(far, "text")["text"][0])[:200]
 
 
 def _split(text: str) -> set[str]:

@@ -5,7 +5,7 @@ from collections.abc import Callable
 
 import polars as pl
 
-from thirtyfold.core.evidence import TableView
+from thirtyfold.core.evidence import TableView, counted
 from thirtyfold.core.step import Context
 from thirtyfold.core.verdict import Verdict
 from thirtyfold.prove.audit import Case, Finding
@@ -39,7 +39,11 @@ class PersonalData:
             if values.dtype == pl.String:
                 found += [(column.name, kind, f"{share:.0%} of its values") for kind, share in _kinds(values)]
         names = sorted({name for name, _, _ in found})
-        why = f"found in {', '.join(names)}" if names else f"none found in {len(case.package.columns)} input columns"
+        why = (
+            f"found in {', '.join(names)}"
+            if names
+            else f"none found in {counted(len(case.package.columns), 'input column')}"
+        )
         passed = not (found and self.refuse)
         table = (TableView("Personal data", ("column", "kind", "why"), tuple(found)),) if found else ()
         evidence = {"columns": names}

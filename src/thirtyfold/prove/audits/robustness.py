@@ -25,7 +25,7 @@ class Robustness:
     all values missing.
 
     ``at_most``: the largest fall allowed, as a share of what the model is better than nothing by (the metric without
-    noise minus the naive answer's).
+    noise minus the naive answer's). A model that is no better has no such share, and does not meet a limit.
     """
 
     def __init__(
@@ -55,12 +55,16 @@ class Robustness:
             name: abs(clean - values[at]) if _worse(case, clean, values[at]) else 0.0 for name, values in series.items()
         }
         worst = max(falls, key=falls.__getitem__)
-        share = falls[worst] / max(abs(clean - floor), 1e-9)
+        won = clean - floor if case.aim.greater else floor - clean
+        share = falls[worst] / won if won > 0 else None
+        lost = "" if share is None else f", {share:.0%} of what was won over the naive answer"
         why = (
             f"with {self.noise:.0%} of trouble ({worst}) {metric} goes from {number(clean)} to "
-            f"{number(series[worst][at])}, {share:.0%} of what was won over the naive answer"
+            f"{number(series[worst][at])}{lost}"
         )
-        passed = self.at_most is None or share <= self.at_most
+        if share is None:
+            why += f"; the model is no better than the naive answer ({number(floor)}), so nothing was won to be lost"
+        passed = self.at_most is None or (share is not None and share <= self.at_most)
         table = TableView(
             "Scores with trouble",
             ("level", *series),
@@ -68,7 +72,7 @@ class Robustness:
             "Noise in standard deviations of each column; missing as a share of all values.",
         )
         picture = lines(f"{metric} with trouble", levels, series, "level", metric)
-        verdict = Verdict("safety.robustness", bool(passed), why, float(share), self.at_most, case.package.hash, falls)
+        verdict = Verdict("safety.robustness", bool(passed), why, share, self.at_most, case.package.hash, falls)
         return Finding(verdict, (table,), (picture,))
 
 

@@ -229,7 +229,7 @@ class Server:
         except sqlite3.Error:
             raise Refused(503, Fault("", "the feedback could not be kept; send it again later.")) from None
         if not known:
-            raise Refused(404, Fault("id", f"there is no prediction '{feedback.prediction}'."))
+            raise Refused(404, Fault("id", f"there is no prediction '{body['id']}'."))
         self.meters.feedback.inc()
         return {"id": feedback.prediction, "kept": True}, 201
 

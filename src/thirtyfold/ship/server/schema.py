@@ -30,13 +30,16 @@ def _seen(dtype: str, profile: ColumnProfile | None) -> pl.Series:
     """Values like those of the training rows, as far as a profile tells them."""
     values: list[Any] = []
     if profile is not None and dtype == "number":
-        values = [profile.numbers[n] for n in ("min", "median", "max") if profile.numbers.get(n) is not None]
+        told = dict(profile.numbers)
+        told["typical"] = told.get("typical", told.get("median"))
+        values = [told[n] for n in ("min", "typical", "max") if told.get(n) is not None]
     elif profile is not None and dtype == "moment":
         micro = [int(e * 1e6) for e in profile.edges]
         return pl.Series(micro, dtype=pl.Int64).cast(pl.Datetime("us")).sort()
     elif profile is not None:
-        words = " ".join(list(profile.numbers.get("words", {}))[:3])
-        values = ([words] if words else []) if profile.edges else [b for b in profile.bins if b != REST]
+        top = profile.numbers.get("typical", profile.numbers.get("top"))
+        values = [b for b in profile.bins if b != REST] if profile.type == "category" else []
+        values += [top] if top is not None else []  # once more, so that it is the most frequent one
     return pl.Series(values, dtype=DTYPES[dtype])
 
 

@@ -11,6 +11,7 @@ import polars as pl
 from pydantic import Field
 
 from thirtyfold.core.door import DTYPES, typed
+from thirtyfold.core.evidence import counted
 from thirtyfold.core.fieldtype import Array, FieldType
 from thirtyfold.core.package import Package
 from thirtyfold.core.profile import ColumnProfile
@@ -69,11 +70,13 @@ class Drift:
         if moved:
             names = ", ".join(moved[:5])
             why = (
-                f"{len(moved)} of {len(found)} columns of the last {self.rows:,} rows differ from the training rows "
+                f"{len(moved)} of {counted(len(found), 'column')} of the last {self.rows:,} rows "
+                f"{'differs' if len(moved) == 1 else 'differ'} from the training rows "
                 f"by more than chance: {names}."
             )
         else:
-            why = f"The last {self.rows:,} rows look like the training rows in all {len(found)} columns."
+            where = "the one column" if len(found) == 1 else f"all {len(found)} columns"
+            why = f"The last {self.rows:,} rows look like the training rows in {where}."
         value = ratio.get(worst, 0.0)
         return [
             Verdict("drift", not moved, why, round(value, 4), 1.0, package.hash, {"columns": evidence, "moved": moved})
