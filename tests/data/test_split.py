@@ -9,7 +9,7 @@ from thirtyfold.core.family import Family
 from thirtyfold.core.quiet import Quiet
 from thirtyfold.core.sealed import Sealed
 from thirtyfold.core.table import Column, Table
-from thirtyfold.data.lots import lots
+from thirtyfold.data.lots import key_column, lots
 from thirtyfold.data.parts import Splitter, deal, together
 from thirtyfold.testing.splitters import check_splitter, copied_table
 
@@ -256,3 +256,10 @@ def test_ids_that_name_nothing_do_not_break_the_shares(clean):
     for data in (frame, blank):
         parted = clean(data, roles={"id": ["k"]}).split()
         assert len(parted.test.table) == pytest.approx(450, abs=60)
+
+
+def test_a_moved_folder_is_the_same_data():
+    names = [f"{c}/{i}.png" for c in ("cat", "dog") for i in range(30)]
+    here, there = (pl.DataFrame({"path": [f"{root}/{n}" for n in names]}) for root in ("/data/a", "/elsewhere"))
+    assert (key_column(here, []) == key_column(there, [])).all()
+    assert key_column(here, []).n_unique() == 60

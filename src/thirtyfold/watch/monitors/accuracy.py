@@ -35,6 +35,13 @@ class Accuracy:
             return {}
         member = Family[Metric]("aim.metrics").build(told["metric"], "metric")
         low, high = told["interval"]
+        rows, (least, most) = int(told.get("rows") or 0), member.bounds
+        # A test without a single error draws an interval of no width; what n rows did not show may still be three in n
+        # (Hanley and Lippman-Hand 1983).
+        if rows and member.greater and low >= most:
+            low = most - 3 / rows * (most - max(least, 0.0))
+        elif rows and not member.greater and high <= least and np.isfinite(most):
+            high = least + 3 / rows * (most - least)
         return {"metric": told["metric"], "greater": bool(member.greater), "low": low, "high": high}
 
     def look(self, package: Package, state: Mapping[str, Any], live: Live) -> list[Verdict]:
