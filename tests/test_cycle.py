@@ -84,7 +84,7 @@ def test_the_world_turns_and_the_loop_follows(world, serving):
     quiet = watch(world)
     assert quiet["action"] == "kept" and quiet["champion"] == first
 
-    assert live(serving, table(100, 1, 1.0)) == first
+    assert live(serving, table(100, 8, 1.0)) == first
     still = watch(world)
     assert still["action"] == "kept", [v for v in still["verdicts"] if not v["passed"]]
 
