@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+import math
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from functools import cached_property
+from itertools import groupby
 from typing import Any
 
 from pydantic import TypeAdapter
@@ -14,9 +16,28 @@ from thirtyfold.core.expression import Expression
 from thirtyfold.core.fieldtype import Array, Feature, Form
 from thirtyfold.core.late import np
 
-__all__ = ["Encoded", "Encoder"]
+__all__ = ["Block", "Encoded", "Encoder"]
 
 _FEATURES = TypeAdapter(tuple[Feature, ...])
+
+
+@dataclass(frozen=True)
+class Block:
+    """Columns of the matrix, side by side, that belong together.
+
+    ``shape`` of one row: (channels, height, width) of an ``image``, with 0 to 255; (time, bands) of ``frames``;
+    (length,) of ``tokens``, codes below ``codes`` with 0 for padding; (width,) of a ``vector`` or of ``levels``.
+    """
+
+    form: Form
+    shape: tuple[int, ...]
+    column: str = ""
+    codes: int = 0
+
+    @property
+    def width(self) -> int:
+        """How many columns of the matrix it takes."""
+        return math.prod(self.shape)
 
 
 @dataclass(frozen=True)
@@ -25,6 +46,7 @@ class Encoded:
 
     ``matrix`` is float32 of shape (rows, features); ``target`` int64 class codes or float64 values, or None;
     ``classes`` is 0 for regression. ``categories[i]`` is how many codes feature i has, or 0 for a plain number.
+    ``layout`` says which columns belong together, in order and without gaps; empty when all are plain numbers.
     """
 
     matrix: Array
@@ -33,15 +55,21 @@ class Encoded:
     target: Array | None = None
     weight: Array | None = None
     classes: int = 0
+    layout: tuple[Block, ...] = ()
 
     def __len__(self) -> int:
         return len(self.matrix)
+
+    @property
+    def blocks(self) -> tuple[Block, ...]:
+        """The layout, spelled out: one vector where there is none."""
+        return self.layout or (Block("vector", (len(self.names),)),)
 
     def take(self, which: Array) -> Encoded:
         """The rows at these positions."""
         target = None if self.target is None else self.target[which]
         weight = None if self.weight is None else self.weight[which]
-        return Encoded(self.matrix[which], self.names, self.categories, target, weight, self.classes)
+        return Encoded(self.matrix[which], self.names, self.categories, target, weight, self.classes, self.layout)
 
 
 @dataclass(frozen=True)
@@ -54,12 +82,26 @@ class Encoder:
 
     @cached_property
     def names(self) -> tuple[str, ...]:
-        """The name of every column of the matrix."""
-        return tuple(name for feature in self.features for name in feature.names)
+        """The name of every column of the matrix; a column of a shape is named by its place in it."""
+        return tuple(name for feature in self.features for name in _names(feature))
 
     @cached_property
     def categories(self) -> tuple[int, ...]:
-        return tuple(f.categories for f in self.features for _ in f.names)
+        """The codes of every column of the matrix; columns of a shape have none of their own."""
+        return tuple(0 if f.shape else f.categories for f in self.features for _ in range(f.width))
+
+    @cached_property
+    def layout(self) -> tuple[Block, ...]:
+        """The blocks of the matrix, plain neighbors together as one; empty when all are plain."""
+        if not any(f.shape for f in self.features):
+            return ()
+        blocks: list[Block] = []
+        for shaped, group in groupby(self.features, key=lambda f: bool(f.shape)):
+            if shaped:
+                blocks += [Block(f.form, f.shape, f.column, f.categories) for f in group]
+            else:
+                blocks.append(Block("vector", (sum(f.width for f in group),)))
+        return tuple(blocks)
 
     @cached_property
     def _expressions(self) -> tuple[tuple[str, Expression], ...]:
@@ -89,14 +131,14 @@ class Encoder:
             x = known[feature.column]
             for transform in feature.chain:
                 x = transform.apply(x)
-            width = len(feature.names)
-            out[:, at : at + width] = x[:, None] if x.ndim == 1 else x
+            width = feature.width
+            out[:, at : at + width] = x.reshape(rows, width)
             at += width
         return out
 
     def encoded(self, columns: Mapping[str, Array], **rest: Any) -> Encoded:
         """``encode`` with names and categories, and with ``target``, ``weight`` and ``classes`` as given."""
-        return Encoded(self.encode(columns), self.names, self.categories, **rest)
+        return Encoded(self.encode(columns), self.names, self.categories, layout=self.layout, **rest)
 
     def to_json(self) -> str:
         state = {
@@ -118,3 +160,12 @@ class Encoder:
     @classmethod
     def load(cls, files: Mapping[str, bytes]) -> Encoder:
         return cls.from_json(files["encoder.json"])
+
+
+def _names(feature: Feature) -> Iterator[str]:
+    if not feature.shape:
+        yield from feature.names
+        return
+    for at in range(feature.width):
+        place = ",".join(map(str, np.unravel_index(at, feature.shape)))
+        yield f"{feature.names[0]}[{place}]"

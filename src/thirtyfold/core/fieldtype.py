@@ -6,6 +6,7 @@ state. What is learned travels as values: spellings and markers in the Column, e
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass, field
 from typing import Any, ClassVar, Literal, Protocol
 
@@ -52,13 +53,23 @@ class Feature:
     """One or more numbers made from one column by a chain of transforms.
 
     ``names`` are the names of the numbers, one per column of the output; ``categories`` is set when the one number is
-    a code 0..categories-1 (NaN for missing or unknown) that a model may treat as a category.
+    a code 0..categories-1 (NaN for missing or unknown) that a model may treat as a category. With ``shape`` the
+    numbers belong together as an image (channels, height, width), frames (time, bands) or tokens (length,), laid out
+    in C order under the one name of ``names``; ``categories`` is then the size of the vocabulary, for tokens.
     """
 
     column: str
     names: tuple[str, ...]
     chain: tuple[Transform, ...]
     categories: int = 0
+    shape: tuple[int, ...] = ()
+    form: Form = "vector"
+    """What the shape means; of use only with ``shape``."""
+
+    @property
+    def width(self) -> int:
+        """How many columns of the matrix it takes."""
+        return math.prod(self.shape) if self.shape else len(self.names)
 
 
 @dataclass(frozen=True)

@@ -53,6 +53,7 @@ def joined(first: Encoded, second: Encoded) -> Encoded:
         np.concatenate([np.asarray(first.target), np.asarray(second.target)]),
         weight,
         first.classes,
+        first.layout,
     )
 
 

@@ -9,7 +9,6 @@ from pydantic import Field
 
 from thirtyfold.core.aim import evaluate
 from thirtyfold.core.charts import bars, number
-from thirtyfold.core.encoder import Encoded
 from thirtyfold.core.evidence import TableView
 from thirtyfold.core.family import Family
 from thirtyfold.core.fieldtype import Array
@@ -202,9 +201,7 @@ def _reweighed(case: Case, name: str, context: Context) -> Package | None:
             if both.any():
                 weight[both] = mask.mean() * (truth == code).mean() / both.mean()
     encoder = case.package.encoder
-    rows = Encoded(
-        encoder.encode(columns), encoder.names, encoder.categories, truth, weight, len(case.package.task.classes)
-    )
+    rows = encoder.encoded(columns, target=truth, weight=weight, classes=len(case.package.task.classes))
     options = {**case.winner.trained.candidate.options, **case.winner.trained.refit}
     model = Family[Model]("learn.models").build({word: options}, "safety.fairness")
     model.fit(rows, None, context)
