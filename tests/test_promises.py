@@ -12,6 +12,10 @@ from typing import Any
 
 import pytest
 
+from thirtyfold.core.home import Home
+from thirtyfold.core.spec import Spec
+from thirtyfold.run import Event, execute
+
 ROOT = Path(__file__).resolve().parent.parent
 SMALL = """
 name: small
@@ -144,6 +148,26 @@ def test_a_gate_that_says_no_is_status_3_and_nothing_is_deployed(tmp_path):
     assert summary["addresses"] == [] and summary["steps"][28]["status"] == "refused"
     assert Path(summary["report"]).is_file() and len(summary["steps"]) == 30
     assert not list(home.glob("registry/*/champion.json"))
+
+
+@pytest.mark.parametrize(
+    ("kind", "stage", "left"), [("start", "split", "split"), ("done", "split", "label"), ("end", "", "")]
+)
+def test_stopped_at_the_worst_moments_nothing_is_lost(tmp_path, kind, stage, left):
+    """Ctrl-C inside a stage, right after one, and while the end is being written."""
+
+    def stop(event: Event) -> None:
+        if event.kind == kind and event.stage == stage:
+            os.kill(os.getpid(), signal.SIGINT)
+
+    home = Home(tmp_path / "home")
+    outcome = execute(Spec.read(str(small(tmp_path))), home, until="label", listener=stop)
+    events = [json.loads(line) for line in (outcome.folder / "record.jsonl").read_text().splitlines()]
+    assert [e["stage"] for e in events if e["event"] == "stage_failed"] == ([left] if left else [])
+    assert outcome.status == (130 if left else 0)
+    assert json.loads((outcome.folder / "summary.json").read_text())["status"] == "stopped"
+    again = execute(Spec.read(str(small(tmp_path))), home, until="label")
+    assert again.status == 0 and again.error is None
 
 
 def test_stopped_by_the_user_it_says_so_and_goes_on(tmp_path):

@@ -11,7 +11,7 @@ from thirtyfold.core.registry import Champion, Registry
 from thirtyfold.core.spec import Spec
 from thirtyfold.core.store import write_text
 from thirtyfold.pages.report import write_report
-from thirtyfold.run import Listener, Outcome, execute
+from thirtyfold.run import Listener, Outcome, execute, unbroken
 
 __all__ = ["find_package", "run_spec"]
 
@@ -56,8 +56,9 @@ def run_spec(
         until=until,
         listener=listener,
     )
-    write_report(outcome.folder)
-    _register(registry, champion, outcome)
+    with unbroken():
+        write_report(outcome.folder)
+        _register(registry, champion, outcome)
     return outcome
 
 

@@ -4,6 +4,8 @@ import contextlib
 import hashlib
 import json
 import os
+import signal
+import threading
 import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
@@ -28,7 +30,7 @@ from thirtyfold.core.summary import Stamp, summarize
 from thirtyfold.core.verdict import Verdict
 from thirtyfold.plan import GIVEN, Planned, filled, plan, stage_names
 
-__all__ = ["Event", "Listener", "Outcome", "execute"]
+__all__ = ["Event", "Listener", "Outcome", "execute", "unbroken"]
 
 EVIDENCE = TypeAdapter(list[Evidence])
 LIBRARIES = ("numpy", "polars", "scikit-learn", "lightgbm", "onnx", "onnxruntime")
@@ -164,35 +166,37 @@ def execute(
     except Exception as fault:  # of ours: what is known of the run is kept all the same, and the fault goes on its way
         _end(work, ThirtyfoldError(f"a fault of ours: {type(fault).__name__}: {fault}"))
         raise
-    return _end(work, error)
+    with unbroken():
+        return _end(work, error)
 
 
 def _stages(work: _Work, stages: list[Planned], until: str | None, champion_run: Path | None) -> ThirtyfoldError | None:
     refused = ""
-    with _surroundings(work):
-        for stage in stages:
-            if refused:
-                work.stamps.append(Stamp(stage.name, stage.steps, "refused", refused))
-                continue
-            try:
+    try:
+        with _surroundings(work):
+            for stage in stages:
+                if refused:
+                    work.stamps.append(Stamp(stage.name, stage.steps, "refused", refused))
+                    continue
                 evidence = _stage(work, stage)
                 if "learned" in stage.contract.gives and _made_by(champion_run, work):
                     work.give("champion", None)
-            except ThirtyfoldError as error:
-                _failed(work, stage, error)
-                return error
-            except KeyboardInterrupt:
-                stopped = Stopped("Stopped. What is done is kept; the same command goes on from here.")
-                _failed(work, stage, stopped)
-                return stopped
-            except BaseException as error:
-                _failed(work, stage, ThirtyfoldError(f"a fault of ours: {type(error).__name__}: {error}"))
-                raise
-            refused = next(
-                (f"not done, because {stage.name} was refused: {e.why}" for e in evidence if e.status == "refused"), ""
-            )
-            if stage.name == until:
-                break
+                refused = next(
+                    (f"not done, because {stage.name} was refused: {e.why}" for e in evidence if e.status == "refused"),
+                    "",
+                )
+                if stage.name == until:
+                    break
+    except ThirtyfoldError as error:
+        _failed(work, stages, error)
+        return error
+    except KeyboardInterrupt:
+        stopped = Stopped("Stopped. What is done is kept; the same command goes on from here.")
+        _failed(work, stages, stopped)
+        return stopped
+    except BaseException as error:
+        _failed(work, stages, ThirtyfoldError(f"a fault of ours: {type(error).__name__}: {error}"))
+        raise
     return None
 
 
@@ -203,7 +207,12 @@ def _made_by(run: Path | None, work: _Work) -> bool:
     return any(e["event"] == "stage_done" and e["gifts"].get("learned") == learned for e in events)
 
 
-def _failed(work: _Work, stage: Planned, error: ThirtyfoldError) -> None:
+def _failed(work: _Work, stages: list[Planned], error: ThirtyfoldError) -> None:
+    """Note the stage that is not done; Ctrl-C may also have come between two of them, or after the last."""
+    done = {s.stage for s in work.stamps}
+    stage = next((s for s in stages if s.name not in done), None)
+    if stage is None:
+        return
     work.stamps.append(Stamp(stage.name, stage.steps, "failed", str(error)))
     work.record.add("stage_failed", stage=stage.name, error=str(error))
 
@@ -327,6 +336,19 @@ def _end(work: _Work, error: ThirtyfoldError | None) -> Outcome:
 
 def _json(value: Any) -> Any:
     return value.item() if hasattr(value, "item") else str(value)
+
+
+@contextlib.contextmanager
+def unbroken() -> Iterator[None]:
+    """What a run ends with is written whole: Ctrl-C that comes meanwhile is too late to stop anything."""
+    if threading.current_thread() is not threading.main_thread():  # to others no signal comes
+        yield
+        return
+    before = signal.signal(signal.SIGINT, signal.SIG_IGN)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGINT, before)
 
 
 @contextlib.contextmanager
