@@ -10,6 +10,7 @@ import pytest
 import thirtyfold
 from thirtyfold.aim.tasks.classification import Classification
 from thirtyfold.cli import main
+from thirtyfold.core.errors import DataError
 
 
 @pytest.fixture
@@ -147,3 +148,19 @@ def test_a_port_that_is_none(table: Path, capsys: pytest.CaptureFixture[str]) ->
     assert main(["serve", "t@champion", "--port", "99999"]) == 2
     assert main(["run", str(table), "--target", "y", "--folds", "3", "--until", "split"]) == 2
     assert "0 to 65535" in capsys.readouterr().err
+
+
+def test_a_whole_row_of_the_table_may_be_sent_and_a_strange_field_not(
+    table: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    frame = pl.read_csv(table).with_columns(
+        pl.int_range(pl.len()).map_elements(lambda i: f"C{i:04d}", return_dtype=pl.String).alias("customer")
+    )
+    frame.write_csv(table)
+    assert main(["run", str(table), "--target", "y", "--quiet", "--set", "model=linear"]) == 0
+    package = thirtyfold.load("t@champion")
+    row = frame.row(0, named=True)
+    needed = {n: row[n] for n in ("x", "b")}
+    assert set(row) > set(needed) and package.predict_rows([row]) == package.predict_rows([needed])
+    with pytest.raises(DataError, match="there is no such field"):
+        package.predict_rows([{**row, "weather": 1}])

@@ -71,7 +71,7 @@ def test_what_is_written_can_be_used_alone() -> None:
         "Find buyers.",
         "Sales.",
         "0.9000",
-        "0.8500 to 0.9400",
+        "95 % interval 0.85 to 0.94",
         "x.csv",
         "ab" * 32,
         "spelling: 1 cells",

@@ -10,7 +10,7 @@ from rich.progress_bar import ProgressBar
 from rich.table import Table
 from rich.text import Text
 
-from thirtyfold.core.charts import number
+from thirtyfold.core.charts import number, spread
 from thirtyfold.core.evidence import counted
 from thirtyfold.run import Event
 
@@ -94,7 +94,7 @@ def closing_page(summary: dict[str, Any]) -> None:
         low, high = score["interval"]
         console.print(
             f"  {score['metric']} [bold]{number(score['test'])}[/] on {score['rows']:,} sealed test rows "
-            f"(95 % interval {number(low)} to {number(high)}), naive answer {number(score['baseline'])}"
+            f"({spread(low, high, score['rows'])}), naive answer {number(score['baseline'])}"
         )
     lost = next((s["evidence"].get("quarantined", 0) for s in summary["steps"] if s["number"] == 4), 0)
     if lost:

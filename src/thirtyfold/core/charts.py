@@ -10,7 +10,7 @@ from html import escape
 
 from thirtyfold.core.evidence import Picture
 
-__all__ = ["bars", "grid", "histogram", "lines", "number", "scatter"]
+__all__ = ["bars", "grid", "histogram", "lines", "number", "scatter", "spread"]
 
 WIDTH, HEIGHT = 640, 300
 LEFT, RIGHT, TOP, BOTTOM = 64, 16, 14, 44
@@ -27,6 +27,18 @@ def number(value: float) -> str:
     if size >= 1000 or float(value).is_integer():
         return f"{value:,.0f}"
     return f"{value:.4g}"
+
+
+def spread(low: float, high: float, rows: int) -> str:
+    """The 95 % interval of a score in words.
+
+    Where every draw gives the same score (no error, say) the interval has no width, and says more than ``rows`` can:
+    then what is told is the rule of three, 3 / rows, the 95 % limit of what was never seen (Hanley and Lippman-Hand,
+    1983).
+    """
+    if low == high:
+        return f"the same in every draw; with 95 % confidence fewer than {min(1.0, 3 / rows):.2%} of such rows differ"
+    return f"95 % interval {number(low)} to {number(high)}"
 
 
 def bars(title: str, labels: Sequence[str], values: Sequence[float], note: str = "") -> Picture:

@@ -165,9 +165,13 @@ def _plain(value: object) -> str:
 
 @dataclass(frozen=True)
 class Door:
-    """The way in for the rows of a Package: its input columns as they were cleaned in training."""
+    """The way in for the rows of a Package: its input columns as they were cleaned in training.
+
+    ``aside`` are columns that the training table had and the model does not look at: rows may have them all the same.
+    """
 
     columns: tuple[Column, ...]
+    aside: frozenset[str] = frozenset()
 
     @cached_property
     def _types(self) -> dict[str, FieldType]:
@@ -200,7 +204,7 @@ class Door:
             faults += [
                 Fault(f"{where}{n}", "there is no such field.", ", ".join(known), nearest(n, known))
                 for n in row
-                if n not in known
+                if n not in known and n not in self.aside
             ]
             faults += [Fault(f"{where}{n}", "this field is missing.") for n in known if n not in row]
         if self._mends:

@@ -64,9 +64,11 @@ class Package:
         task: tuple[str, Task],
         profile: Profile | None = None,
         lineage: Mapping[str, Any] | None = None,
+        aside: Iterable[str] = (),
     ) -> Package:
         """Put fitted parts together. ``columns`` are the input columns as cleaned; ``model`` and ``task`` each with
-        its word; ``lineage`` says where it comes from (hashes of data and Spec), without times and places.
+        its word; ``lineage`` says where it comes from (hashes of data and Spec), without times and places; ``aside``
+        names the columns of the table that the model does not look at, which a row may have or not.
         """
         files = {
             "columns.json": _COLUMNS.dump_json(tuple(columns), indent=1),
@@ -76,6 +78,8 @@ class Package:
             **{f"model/{n}": data for n, data in model[1].save().items()},
         }
         manifest = {"format": FORMAT, "name": name, "model": model[0], "task": task[0], "lineage": dict(lineage or {})}
+        if unused := sorted(aside):
+            manifest["aside"] = unused
         return cls(files, manifest)
 
     def __reduce__(self) -> tuple[Any, ...]:
@@ -118,7 +122,7 @@ class Package:
 
     @cached_property
     def door(self) -> Door:
-        return Door(self.columns)
+        return Door(self.columns, frozenset(self.manifest.get("aside", ())))
 
     @cached_property
     def encoder(self) -> Encoder:

@@ -86,14 +86,16 @@ class Tune:
         )
         task, threshold = self._decide(bench, entry)
         model, rows = self._final(bench, entry.trained, context)
+        encoder = self._encoder(encoders, entry)
         package = Package.build(
             self.name,
-            columns=needed(learning.columns, self._encoder(encoders, entry).columns),
-            encoder=self._encoder(encoders, entry),
+            columns=needed(learning.columns, encoder.columns),
+            encoder=encoder,
             model=(entry.trained.candidate.word, model),
             task=(goal.word, task),
             profile=profile,
             lineage=lineage,
+            aside=set(learning.columns) - set(encoder.columns),
         )
         told = [
             *evidence(pool, bench, (entry, blend), len(trained)),

@@ -6,7 +6,7 @@ from typing import Any, ClassVar, NamedTuple
 import numpy as np
 
 from thirtyfold.core.aim import Aim, evaluate
-from thirtyfold.core.charts import bars, grid, number, scatter
+from thirtyfold.core.charts import bars, grid, number, scatter, spread
 from thirtyfold.core.door import typed
 from thirtyfold.core.errors import DataError
 from thirtyfold.core.evidence import Evidence, Picture, TableView, counted
@@ -154,7 +154,7 @@ class _Examined:
         decided = self.task.decide(self.raw, self.columns)
         wrong = (decided != self.truth) * 1.0 if self.task.classes else np.abs(decided - self.truth)
         worst = slices(self.rows, wrong, [c.name for c in self.package.columns])
-        questions = self._questions(scores, interval, baseline, worst)
+        questions = self._questions(scores, interval, baseline, worst, rows)
         if versus:
             questions["better than the model in service?"] = versus
         result = Tested(
@@ -181,13 +181,18 @@ class _Examined:
         return rival(np.arange(len(truth))), f"{said}: better by {number(low)} to {number(high)} on the same rows."
 
     def _questions(
-        self, scores: dict[str, float], interval: tuple[float, float], baseline: float, worst: list[dict[str, Any]]
+        self,
+        scores: dict[str, float],
+        interval: tuple[float, float],
+        baseline: float,
+        worst: list[dict[str, Any]],
+        rows: int,
     ) -> dict[str, str]:
         aim, (low, high) = self.aim, interval
         better = low > baseline if aim.greater else high < baseline
         naive = f"the naive answer has {number(baseline)}"
         value, chosen = scores[aim.metric], self.validation[aim.metric]
-        within = low <= chosen <= high
+        within = low <= chosen <= high or (low == high and abs(chosen - value) <= 3 / rows)
         bad = [s for s in worst if s["z"] >= BAD_SLICE]
         errors = "Yes: no group of rows is clearly worse than the rest."
         if bad:
@@ -198,11 +203,11 @@ class _Examined:
             )
         gap = f"validation had {number(chosen)}, test has {number(value)}"
         return {
-            "acceptable?": f"{'Yes' if better else 'No'}: {naive}, the interval is {number(low)} to {number(high)}.",
+            "acceptable?": f"{'Yes' if better else 'No'}: {naive}; {spread(low, high, rows)}.",
             "are the errors reasonable?": errors,
-            "does it generalize?": f"Yes: {gap}, within the interval."
+            "does it generalize?": f"Yes: {gap}, within what this many rows can tell."
             if within
-            else f"With care: {gap}, outside the interval {number(low)} to {number(high)}.",
+            else f"With care: {gap}, outside the interval ({spread(low, high, rows)}).",
         }
 
 
@@ -227,10 +232,9 @@ def _gates(tested: Tested, aim: Aim, success: dict[str, float]) -> list[Verdict]
 
 
 def _evidence(tested: Tested, gates: Sequence[Verdict], aim: Aim, pictures: tuple[Picture, ...]) -> Evidence:
-    low, high = tested.interval
     why = (
-        f"{aim.metric} {number(tested.scores[aim.metric])} on {tested.rows:,} sealed rows (95 % interval "
-        f"{number(low)} to {number(high)}; naive answer {number(tested.baseline)}). "
+        f"{aim.metric} {number(tested.scores[aim.metric])} on {tested.rows:,} sealed rows "
+        f"({spread(*tested.interval, tested.rows)}; naive answer {number(tested.baseline)}). "
         f"These rows were looked at {counted(tested.looks, 'time')} so far."
     )
     no = [g for g in gates if not g.passed]

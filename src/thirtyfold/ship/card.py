@@ -7,6 +7,7 @@ from typing import Any
 import polars as pl
 
 from thirtyfold.core.aim import Aim
+from thirtyfold.core.charts import spread
 from thirtyfold.core.package import Package
 from thirtyfold.core.tested import Tested
 
@@ -71,11 +72,10 @@ def _fields(package: Package) -> str:
 
 
 def _scores(result: Tested) -> str:
-    low, high = result.interval
     name, own = result.metric, result.scores[result.metric]
     first = (
         f"`{name}` is **{own:.4f}** on {result.rows:,} test rows that nothing was chosen by "
-        f"(95 % interval {low:.4f} to {high:.4f}); the naive answer gets {result.baseline:.4f}."
+        f"({spread(*result.interval, result.rows)}); the naive answer gets {result.baseline:.4f}."
     )
     rows = [f"| {n} | {v:.4f} | {result.validation.get(n, float('nan')):.4f} |" for n, v in result.scores.items()]
     return "\n".join([first, "", "| metric | test | validation |", "|---|---|---|", *rows])

@@ -72,6 +72,9 @@ class Fairness:
         why = f"{self.measure.replace('_', ' ')} differs by {number(gap)} between the groups of {worst}"
         if fixed:
             why += f"; after the fix ({self.fix} by {helped}) by {number(after[worst])}"
+            others = [n for n in columns if n != helped]
+            if others:
+                why += f" (a fix is made for one column; {', '.join(others)} as it comes of that)"
         elif asked:
             why += f"; the fix ({self.fix}) does not narrow the gap on validation rows, so it is not taken"
         elif limit is None and gap > USUAL:

@@ -26,6 +26,14 @@ def row_schema(package: Package) -> dict[str, Any]:
     return {"type": "object", "properties": fields, "required": list(fields), "additionalProperties": False}
 
 
+def _forgiving(package: Package) -> dict[str, Any]:
+    """The schema of a row with the columns that were set aside in training: a whole row of the table may be sent."""
+    schema = row_schema(package)
+    told = {"description": "set aside in training: may be sent, is not looked at"}
+    aside = dict.fromkeys(package.manifest.get("aside", ()), told)
+    return {**schema, "properties": {**schema["properties"], **aside}}
+
+
 def _seen(dtype: str, profile: ColumnProfile | None) -> pl.Series:
     """Values like those of the training rows, as far as a profile tells them."""
     values: list[Any] = []
@@ -120,7 +128,7 @@ def openapi(package: Package, version: str, *, secured: bool) -> dict[str, Any]:
         ),
     }
     schemas = {
-        "Row": row_schema(package),
+        "Row": _forgiving(package),
         "Rows": {
             "type": "object",
             "required": ["rows"],
