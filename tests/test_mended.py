@@ -164,3 +164,25 @@ def test_a_whole_row_of_the_table_may_be_sent_and_a_strange_field_not(
     assert set(row) > set(needed) and package.predict_rows([row]) == package.predict_rows([needed])
     with pytest.raises(DataError, match="there is no such field"):
         package.predict_rows([{**row, "weather": 1}])
+
+
+def test_what_is_not_there_or_not_one_choice_is_said_in_the_users_words(
+    table: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (tmp_path / "s.yaml").write_text("target: y\ncollect: t.csv\nmodel: [boosting, mlp]\n", "utf-8")
+    assert main(["check", str(tmp_path / "s.yaml")]) == 2
+    said = capsys.readouterr().err
+    assert "model: takes one choice" in said and "ensemble: [...]" in said and "dict[" not in said
+    assert main(["predict", "nosuch", str(table)]) == 2
+    assert "nosuch: is no folder, no run and no name@champion" in capsys.readouterr().err
+
+
+def test_the_last_page_names_a_column_that_gave_the_answer_away(
+    table: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    pl.read_csv(table).with_columns(outcome=pl.col("y").replace({"yes": "paid", "no": "open"})).write_csv(table)
+    assert main(["run", str(table), "--target", "y", "--set", "model=linear"]) == 0
+    said = capsys.readouterr().out
+    assert "outcome gives the answer away and takes no part" in said
+    assert main(["runs", "t", "--last", "1"]) == 0 and "roc_auc" in capsys.readouterr().out
+    assert main(["runs", "other"]) == 0 and "No run of 'other'" in capsys.readouterr().out

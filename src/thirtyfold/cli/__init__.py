@@ -122,6 +122,8 @@ def _looking(verb: Callable[[str, str, str], argparse.ArgumentParser]) -> None:
     show.add_argument("--json", action="store_true")
 
     runs = verb("runs", "looking", "every run, newest first")
+    runs.add_argument("name", nargs="?", metavar="NAME", help="only the runs of this model")
+    runs.add_argument("--last", type=int, metavar="N", help="only the last N")
     runs.add_argument("--json", action="store_true")
     compare = verb("compare", "looking", "two runs side by side")
     compare.add_argument("a")

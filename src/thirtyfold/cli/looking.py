@@ -144,12 +144,13 @@ def _cell(value: Any) -> str:
 def runs(told: argparse.Namespace) -> int:
     """One line a run, newest first."""
     folders = sorted(Home.beside().runs.glob("*/record.jsonl"), key=lambda p: -p.stat().st_mtime)
-    found = [_summary(path.parent) for path in folders]
+    found = [s for path in folders if (s := _summary(path.parent)) and told.name in (None, s["name"])]
+    found = found[: told.last]
     if told.json:
         print(json.dumps([{k: v for k, v in s.items() if k != "steps"} for s in found], indent=1))
         return 0
     if not found:
-        print("No run yet. Start one with: thirtyfold run SPEC")
+        print(f"No run {'yet' if told.name is None else f'of {told.name!r}'}. Start one with: thirtyfold run SPEC")
     else:
         print(f"{'  run':<44} {'status':<8} {'test score':<24} {'took':>9}  package")
     champions = _champions(Home.beside().root)

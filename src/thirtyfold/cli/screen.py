@@ -100,6 +100,12 @@ def closing_page(summary: dict[str, Any]) -> None:
     if lost:
         lines = counted(lost, "line")
         console.print(f"  [yellow]![/] {lines} could not be read and took no part: thirtyfold show {summary['run']} 4")
+    asked: dict[str, Any] = next((s["evidence"] for s in summary["steps"] if s["number"] == 3), {})
+    leaks = [n for n in asked.get("leaks", ()) if n not in asked.get("inputs", ())]
+    if leaks:
+        console.print("  [yellow]![/] ", end="")
+        gave = "gives the answer away and takes" if len(leaks) == 1 else "give the answer away and take"
+        console.print(f"{', '.join(leaks)} {gave} no part: thirtyfold show {summary['run']} 3", markup=False)
     for gate in summary["gates"]:
         mark = "[green]✓[/]" if gate["passed"] else "[red]✗[/]"
         if gate["passed"] and gate["limit"] is None and gate["name"].startswith("safety."):

@@ -49,6 +49,9 @@ class Home:
     def run(self, name: str | None = None) -> Path:
         """The folder of a run by its id, or the last one. Raises SpecError that lists what there is."""
         found = {p.name: p for p in self.runs.glob("*") if (p / "record.jsonl").is_file()}
+        if not found and name is not None:
+            hint = f"There is no run in {self.runs} yet."
+            raise SpecError(Fault(name, "is no folder, no run and no name@champion.", hint=hint))
         if not found:
             raise SpecError(f"There is no run in {self.runs} yet: start one with 'thirtyfold run SPEC'.")
         if name is None:
@@ -56,9 +59,8 @@ class Home:
         if Path(name).is_dir() and (Path(name) / "record.jsonl").is_file():
             return Path(name)
         if name not in found:
-            raise SpecError(
-                Fault("run", f"there is no run '{name}'.", ", ".join(sorted(found)[-8:]), nearest(name, found))
-            )
+            said = nearest(name, found) or "'thirtyfold runs' lists them all."
+            raise SpecError(Fault(name, "is no folder, no run and no name@champion.", hint=said))
         return found[name]
 
     def look(self, seal: str, why: str) -> int:

@@ -251,7 +251,7 @@ class Spec(Section):
         try:
             return cls.model_validate(tree)
         except ValidationError as error:
-            found = SpecError([_fault(e) for e in error.errors()])
+            found = SpecError(list(dict.fromkeys(_fault(e) for e in error.errors())))
             wrong = {str(e["loc"][0]) for e in error.errors() if e["loc"]}
             with suppress(ValidationError):  # what is sound by itself, so that its own faults can be told too
                 found.sound = cls.model_validate({k: v for k, v in tree.items() if k not in wrong})
@@ -333,6 +333,10 @@ def _set(tree: dict[str, Any], path: str, value: Any) -> None:
     tree[last] = value
 
 
+_CHOICE = ("str", "dict[str,any]")
+"""What pydantic calls the two ways in which a choice is written."""
+
+
 def _fault(error: Any) -> Fault:
     where = ".".join(str(p) for p in error["loc"])
     if error["type"] == "extra_forbidden":
@@ -340,6 +344,11 @@ def _fault(error: Any) -> Fault:
         return Fault(where, "there is no such key.", ", ".join(keys), nearest(str(error["loc"][-1]), keys))
     if error["type"] == "missing":
         return Fault(where, "this key is missing.")
+    if error["loc"][-1] in _CHOICE:  # neither of the two ways in which a choice can be written
+        where = ".".join(str(p) for p in error["loc"][:-1])
+        wants = "a word, or a word with its options"
+        hint = "Several models together are 'ensemble: [...]'." if where == "model" else ""
+        return Fault(where, f"takes one choice; got {error['input']!r}.", wants, hint)
     message = str(error["msg"]).removeprefix("Value error, ")
     came = "" if error["type"] == "value_error" else f"; got {error['input']!r}"
     return Fault(where, f"{message}{came}.")
