@@ -16,6 +16,7 @@ from typing import Any
 
 from pydantic import TypeAdapter
 
+from thirtyfold.core import content
 from thirtyfold.core.codec import pack, unpack
 from thirtyfold.core.errors import Fault, SpecError, Stopped, ThirtyfoldError
 from thirtyfold.core.evidence import Evidence
@@ -124,6 +125,11 @@ class _Work:
             files, hint, _ = self.gifts[name]
             self.values[name] = unpack(files() if callable(files) else files, hint)
         return self.values[name]
+
+    @property
+    def folders(self) -> list[Path]:
+        """The folders that references in the table may be opened in: those that the rows were collected from."""
+        return content.roots_of(self.value("lineage")) if "lineage" in self.gifts else []
 
     def known(self, name: str) -> Any:
         return self.value(name) if name in self.gifts else None
@@ -246,7 +252,8 @@ def _do(work: _Work, stage: Planned, key: str) -> tuple[dict[str, str], dict[str
     needs = {name: work.value(name) for name in stage.contract.needs}
     if stage.contract.wants_context:
         needs["context"] = _Context(work, stage, key)
-    result = stage.stage.run(**needs)
+    with content.reading(work.folders):
+        result = stage.stage.run(**needs)
     gifts = {name: pack(getattr(result, name)) for name in stage.contract.gives}
     notes = {
         "evidence": EVIDENCE.dump_python(result.evidence, mode="json"),
@@ -268,6 +275,8 @@ def _key(work: _Work, stage: Planned) -> str:
         "minutes": work.spec.minutes if stage.contract.wants_context and stage.phase == "learn" else None,
         "outside": outside,
         "own": _own_files(stage.part),
+        # A table holds the names of files: what is in them decides as much as the table does.
+        "content": content.told_of(work.value("lineage")) if "lineage" in work.gifts else [],
     }
     return hashlib.sha256(json.dumps(parts, sort_keys=True, default=str).encode()).hexdigest()
 

@@ -222,6 +222,8 @@ class Door:
             try:
                 given = row.get(column.name)
                 _strict(column, given)
+                if (ask := getattr(kind, "request", None)) is not None:
+                    ask(given)
                 value = _read(column, kind, given)
                 values.append(kept.get(fingerprint(value), value) if kept and isinstance(value, str) else value)
             except ValueError as error:

@@ -90,6 +90,8 @@ class FieldType(Protocol):
     dtype: ClassVar[Literal["number", "text", "moment"]]
     """How the typed column is kept: Float64, String, or Datetime(us) in UTC. A type of texts that are kept as they are
     written, without blanks around them, may say so with ``as_written = True``: columns of it are then read at once.
+    A type whose values stand for a file (see ``core.content``) names what is in it with ``content = "image"``, and has
+    ``request(value)``, which raises ValueError for what a request must not hold: the name of a file.
     """
 
     @classmethod

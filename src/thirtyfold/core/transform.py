@@ -18,12 +18,15 @@ __all__ = [
     "Calendar",
     "Clip",
     "Cycle",
+    "Decoder",
     "Fill",
     "IsMissing",
     "Length",
     "Log",
+    "LogMel",
     "Lookup",
     "OneHot",
+    "Pixels",
     "Scale",
     "Transform",
     "Words",
@@ -190,7 +193,67 @@ class Length(_Op):
         return np.array([len(v) if v else 0 for v in x], dtype=np.float64)
 
 
+class Pixels(_Op):
+    """The file of a picture (see ``core.content``) to its points, 0 to 255: width = channels x height x width."""
+
+    op: Literal["pixels"] = "pixels"
+    height: int
+    width: int
+    color: bool
+    crop: bool = False
+    """Whether the middle is cut out to keep the proportions, or the picture is stretched."""
+    fill: float = 0.0
+    """Every point of a picture that is missing."""
+
+    @property
+    def shape(self) -> tuple[int, int, int]:
+        """(channels, height, width)."""
+        return (3 if self.color else 1, self.height, self.width)
+
+    def apply(self, x: Array) -> Array:
+        from thirtyfold.core import content, pixels
+
+        def make(data: bytes) -> Array:
+            return pixels.points(data, self.height, self.width, color=self.color, crop=self.crop)
+
+        blank = np.full(self.shape, self.fill, dtype=np.float32)
+        return content.each(x, self.model_dump_json(exclude={"fill"}), make, blank)
+
+
+class LogMel(_Op):
+    """The file of a recording (see ``core.content``) to its log-mel frames (see ``core.sound``): width = frames x
+    bands. A missing one is silence.
+    """
+
+    op: Literal["log_mel"] = "log_mel"
+    rate: int
+    frames: int
+    window: int
+    hop: int
+    bands: int
+    level: bool = True
+
+    @property
+    def shape(self) -> tuple[int, int]:
+        """(frames, bands)."""
+        return (self.frames, self.bands)
+
+    def apply(self, x: Array) -> Array:
+        from thirtyfold.core import content, sound
+
+        def make(data: bytes) -> Array:
+            return sound.log_mel(
+                data, self.rate, self.frames, self.window, self.hop, self.bands, level=self.level
+            )
+
+        blank = np.full(self.shape, np.log(sound.FLOOR), dtype=np.float32)
+        return content.each(x, self.model_dump_json(), make, blank)
+
+
+Decoder = Pixels | LogMel
+"""What opens a file. It stands first in a chain; the exported graph takes what it gives, of its ``shape``."""
+
 Transform = Annotated[
-    Fill | IsMissing | Clip | Log | Scale | Cycle | Calendar | Lookup | OneHot | Words | Length,
+    Fill | IsMissing | Clip | Log | Scale | Cycle | Calendar | Lookup | OneHot | Words | Length | Pixels | LogMel,
     Field(discriminator="op"),
 ]

@@ -10,6 +10,7 @@ from typing import Any, Literal
 import numpy as np
 import polars as pl
 
+from thirtyfold.core.door import typed
 from thirtyfold.core.fieldtype import Array
 from thirtyfold.core.table import Table
 from thirtyfold.data.measures import Coded, coded, gives_away, uncertainty
@@ -100,7 +101,8 @@ def asked(table: Table, columns: dict[str, Coded], question: Question, keep: fro
     for name, column in table.columns.items():
         if column.role == "target" or name in loud:
             continue
-        inside = column.role == "input" and name not in keep
+        # What is read of a picture or a sound is what is in it: its name may tell anything.
+        inside = column.role == "input" and name not in keep and not hasattr(typed(column), "content")
         values = table[name]
         if values.dtype.is_temporal():
             found += _parts("time", name, parts_of_time(values), question, LEAK, inside=inside)

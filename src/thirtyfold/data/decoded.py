@@ -17,7 +17,7 @@ import numpy as np
 from thirtyfold.core.fieldtype import Array
 from thirtyfold.data.reading import library
 
-__all__ = ["FACTS", "Seen", "look_at", "roots_of"]
+__all__ = ["FACTS", "Seen", "look_at"]
 
 PICTURES, SOUNDS, VIDEOS = 240, 160, 40
 """Files of each kind that are opened at most."""
@@ -50,12 +50,6 @@ class Seen:
     edge: list[list[float]] = field(default_factory=list)
     thumbs: dict[int, str] = field(default_factory=dict)
     broken: int = 0
-
-
-def roots_of(lineage: Mapping[str, Any]) -> list[Path]:
-    """The folders of files that a table was collected from."""
-    own = [Path(str(lineage["address"]))] if lineage.get("format") == "folder" and lineage.get("address") else []
-    return [*own, *(r for p in lineage.get("parts") or () for r in roots_of(p))]
 
 
 def look_at(files: Mapping[int, Path], kind: str) -> Seen:

@@ -11,16 +11,18 @@ from thirtyfold.core.encoder import Encoded, Encoder
 from thirtyfold.core.errors import DataError, Fault, SpecError
 from thirtyfold.core.evidence import Evidence, Picture, TableView, counted
 from thirtyfold.core.expression import Expression
-from thirtyfold.core.family import nearest
+from thirtyfold.core.family import Family, nearest
 from thirtyfold.core.fieldtype import Array, Feature, FieldType, Form, Signal
-from thirtyfold.core.model import Candidate
+from thirtyfold.core.model import Candidate, Model
 from thirtyfold.core.spec import Spec
 from thirtyfold.core.step import Context
 from thirtyfold.core.table import Table, to_array
 from thirtyfold.data.measures import coded, information
+from thirtyfold.data.sights import sights
 
 __all__ = ["Featured", "Featurize"]
 
+MODELS: Family[Model] = Family("learn.models")
 FOLDS = 5
 ROWS = 10_000
 """What a feature is worth is measured on at most so many rows."""
@@ -59,21 +61,23 @@ class Featurize:
         truth = goal.truth(learning)
         classes = len(goal.task.classes)
         signal = Signal(truth, classes, _folds(truth, classes, context.seed))
-        forms: list[Form] = [f for f in ("levels", "vector") if any(c.form == f for c in candidates)]
+        takes = _takes(candidates)
         columns = _columns(learning, derived)
         kinds: dict[str, FieldType] = {n: typed(learning.columns[n]) for n in inputs}
         kinds |= {n: TYPES.build("number", "features") for n, _ in derived}
         made: dict[str, tuple[Encoder, Array]] = {}
-        for form in forms:
+        for form, able in takes.items():
             context.progress(f"making features in the form '{form}'")
-            made[form] = _fit(kinds, columns, form, signal, derived)
-        if len(made) > 1:
+            made[form] = _fit(kinds, columns, (form, able), signal, derived)
+        if {"levels", "vector"} <= made.keys():
             made["levels+vector"] = _both(made["levels"], made["vector"])
         here = _columns(validation, ())
         answer = goal.truth(validation)
         weights = [_weight(t) for t in (learning, validation)]
         encoders = {f: e for f, (e, _) in made.items()}
-        train = {f: Encoded(m, e.names, e.categories, truth, weights[0], classes) for f, (e, m) in made.items()}
+        train = {
+            f: Encoded(m, e.names, e.categories, truth, weights[0], classes, e.layout) for f, (e, m) in made.items()
+        }
         rest = {f: e.encoded(here, target=answer, weight=weights[1], classes=classes) for f, e in encoders.items()}
         return Featured(
             encoders, train, rest, [_evidence(encoders, train, kinds, derived, truth, classes, context.seed)]
@@ -144,25 +148,45 @@ def _weight(table: Table) -> Array | None:
     return np.nan_to_num(to_array(table[names[0]]), nan=0.0) if names else None
 
 
+def _takes(candidates: list[Candidate]) -> dict[Form, tuple[Form, ...]]:
+    """The forms that encoders are needed for, with the forms that a column may have in each.
+
+    A form of pictures, frames or tokens is that of a whole row: each column comes in the first of its own forms that
+    the model takes, numbers and categories as a vector beside the pictures.
+    """
+    found: dict[Form, tuple[Form, ...]] = {}
+    for form in ("levels", "vector", "image", "frames", "tokens", "sequence"):
+        wanted = [c for c in candidates if c.form == form]
+        if wanted:
+            kind: Any = MODELS.find(wanted[0].word, "model")
+            found[form] = (form,) if form in ("levels", "vector") else tuple(kind.forms)
+    return found
+
+
 def _fit(
     kinds: dict[str, FieldType],
     columns: dict[str, Array],
-    form: Form,
+    form: tuple[Form, tuple[Form, ...]],
     signal: Signal,
     derived: tuple[tuple[str, str], ...],
 ) -> tuple[Encoder, Array]:
-    """The encoder of a form and the training matrix, out-of-fold values in place; constant features are left out."""
-    features: list[Feature] = []
-    blocks: list[Array] = []
+    """The encoder of a form and the training matrix, out-of-fold values in place; constant features are left out.
+
+    What has a shape stands before the plain numbers, so that these are one block.
+    """
+    name_of_form, able = form
+    found: list[tuple[Feature, Array]] = []
     for name, kind in kinds.items():
-        fitted = kind.fit(name, columns[name], form, signal)
+        own = next((f for f in kind.forms if f in able), None)
+        if own is None:
+            continue
+        fitted = kind.fit(name, columns[name], own, signal)
         for at, feature in enumerate(fitted.features):
             x: Array = fitted.training[at] if at in fitted.training else _applied(feature, columns[name])
-            wide = (x[:, None] if x.ndim == 1 else x).astype(np.float32)
+            wide = (x[:, None] if x.ndim == 1 else x).astype(np.float32, copy=False)
             if _varies(wide):
-                features.append(feature)
-                blocks.append(wide)
-    if not features:
+                found.append((feature, wide))
+    if not found:
         raise DataError(
             Fault(
                 "inputs",
@@ -171,7 +195,11 @@ def _fit(
                 "Keep one with clean.keep, or collect other columns.",
             )
         )
-    return Encoder(form, tuple(features), derived), np.ascontiguousarray(np.hstack(blocks))
+    found.sort(key=lambda pair: not pair[0].shape)
+    features, blocks = tuple(f for f, _ in found), [x for _, x in found]
+    return Encoder(name_of_form, features, derived), np.ascontiguousarray(
+        blocks[0] if len(blocks) == 1 else np.hstack(blocks)
+    )
 
 
 def _applied(feature: Feature, x: Array) -> Array:
@@ -182,6 +210,8 @@ def _applied(feature: Feature, x: Array) -> Array:
 
 def _varies(x: Array) -> bool:
     first = x[:1]
+    if len(x) > 1 and bool((x[-1:] != first).any()) and not np.isnan(first).any():
+        return True  # seen at once for pictures, of which there are many numbers
     return bool(((x != first) & ~(np.isnan(x) & np.isnan(first))).any())
 
 
@@ -209,8 +239,13 @@ def _evidence(
     tables: list[TableView] = []
     pictures: list[Picture] = []
     worth: dict[str, dict[str, float]] = {}
+    contents = {n for n, k in kinds.items() if hasattr(k, "content")}
     for form, encoder in shown.items():
-        worth[form] = _worth(train[form].matrix, encoder.names, truth, classes, seed)
+        plain = _plain(encoder, contents)
+        if not plain:
+            continue
+        names = tuple(encoder.names[i] for i in plain)
+        worth[form] = _worth(train[form].matrix[:, plain], names, truth, classes, seed)
         order = sorted(worth[form], key=lambda n: (-worth[form][n], n))
         column = {name: f.column for f in encoder.features for name in f.names}
         rows = tuple((n, column[n], round(worth[form][n], 4)) for n in order[:150])
@@ -220,10 +255,14 @@ def _evidence(
         pictures.append(
             bars(f"What the features tell ({form}), in bits", order[:20], [worth[form][n] for n in order[:20]])
         )
-    if shown:
-        form = next(iter(shown))
+    if worth:
+        form = next(iter(worth))
         best = sorted(worth[form], key=lambda n: (-worth[form][n], n))[:3]
         said.append("Most is told by " + ", ".join(f"'{n}' ({worth[form][n]:.3f} bits)" for n in best) + ".")
+    for form, encoder in shown.items():
+        more, drawn = sights(encoder, train[form].matrix, contents)
+        said += more
+        pictures += drawn
     if derived:
         be = "is" if len(derived) == 1 else "are"
         said.append(f"{len(derived)} {be} your own: {', '.join(n for n, _ in derived)}.")
@@ -237,6 +276,17 @@ def _evidence(
         by_type[word] = by_type.get(word, 0) + 1
     numbers: dict[str, Any] = {"features": counts, "columns_by_type": by_type, "worth": worth, "derived": dict(derived)}
     return Evidence(12, " ".join(said), numbers, tuple(tables), tuple(pictures))
+
+
+def _plain(encoder: Encoder, contents: set[str]) -> list[int]:
+    """The places of the numbers that mean something each on its own: those of no picture and no sound."""
+    out: list[int] = []
+    at = 0
+    for feature in encoder.features:
+        if feature.column not in contents and not feature.shape:
+            out += range(at, at + feature.width)
+        at += feature.width
+    return out
 
 
 def _worth(matrix: Array, names: tuple[str, ...], truth: Array, classes: int, seed: int) -> dict[str, float]:

@@ -6,11 +6,12 @@ from typing import Any
 
 import numpy as np
 
+from thirtyfold.core.content import roots_of
 from thirtyfold.core.fieldtype import Array
 from thirtyfold.core.step import Context
 from thirtyfold.core.table import Table
 from thirtyfold.data.alarms import Alarm, Question
-from thirtyfold.data.decoded import Seen, look_at, roots_of
+from thirtyfold.data.decoded import Seen, look_at
 from thirtyfold.data.media import KINDS
 from thirtyfold.data.names import points_to_files
 

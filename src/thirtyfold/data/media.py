@@ -6,6 +6,7 @@ import warnings
 from pathlib import Path
 from typing import Any
 
+from thirtyfold.core.pixels import decoded
 from thirtyfold.data.reading import library
 
 __all__ = ["KINDS", "PIXELS", "Broken", "header"]
@@ -51,6 +52,10 @@ def _image(path: Path) -> dict[str, Any]:
         raise Broken(_said("not a picture, or cut off", path, error)) from None
     if found["format"] == "JPEG" and b"\xff\xd9" not in _tail(path):
         raise Broken("the picture is cut off: it does not end as a JPEG does")
+    try:
+        decoded(path.read_bytes(), (64, 64))  # a header may be whole where the picture breaks off
+    except ValueError as error:
+        raise Broken(str(error)) from None
     return found
 
 
@@ -73,7 +78,21 @@ def _audio(path: Path) -> dict[str, Any]:
         raise Broken("the sound has no samples")
     if found["format"] == "WAV" and path.stat().st_size < _promised(path):
         raise Broken("the sound is cut off: its header promises more than there is")
+    if (heard := _heard(soundfile, path)) < frames:
+        raise Broken(f"the sound breaks off: {frames:,} samples were promised, {heard:,} are there")
     return found
+
+
+def _heard(soundfile: Any, path: Path) -> int:
+    """Samples that can be decoded, a minute of them in memory at a time."""
+    total = 0
+    try:
+        with soundfile.SoundFile(str(path)) as opened:
+            for block in opened.blocks(blocksize=60 * 48_000, dtype="int16"):
+                total += len(block)
+    except (soundfile.SoundFileError, RuntimeError):
+        pass
+    return total
 
 
 def _promised(path: Path) -> int:

@@ -7,6 +7,7 @@ from thirtyfold.core.aim import Aim, Goal
 from thirtyfold.core.errors import Fault, SpecError
 from thirtyfold.core.evidence import Evidence, TableView
 from thirtyfold.core.family import Choice, Family, split_choice
+from thirtyfold.core.fieldtype import FieldType, Form
 from thirtyfold.core.model import Candidate, Model
 from thirtyfold.core.spec import Spec
 from thirtyfold.core.step import Context
@@ -15,7 +16,9 @@ from thirtyfold.core.table import Table
 __all__ = ["Select", "Selected"]
 
 MODELS: Family[Model] = Family("learn.models")
-TORCH_NEEDED = ("mlp",)
+TYPES: Family[FieldType] = Family("data.types")
+SHAPED: tuple[Form, ...] = ("image", "frames", "tokens", "sequence")
+"""What a column can be to a model that reads it as a whole, and to no other."""
 
 
 class Selected(NamedTuple):
@@ -32,6 +35,10 @@ class _Case(NamedTuple):
     rows: int
     columns: int
     seconds: float | None
+    kinds: dict[str, str] = {}  # noqa: RUF012 - a NamedTuple's default is never changed
+    """The columns that are pictures, sounds and the like, with the word of their type."""
+    forms: frozenset[Form] = frozenset()
+    """The forms, besides plain numbers, in which these can be read."""
 
 
 class Select:
@@ -44,27 +51,49 @@ class Select:
 
     def run(self, learning: Table, inputs: list[str], aim: Aim, goal: Goal, context: Context) -> Selected:
         del goal
-        case = _Case(aim.task, len(learning), len(inputs), context.remaining())
+        kinds = {n: learning.columns[n].type for n in inputs}
+        forms = {n: _shaped(word) for n, word in kinds.items()}
+        kinds = {n: word for n, word in kinds.items() if forms[n]}
+        whole = frozenset(f for n in kinds for f in forms[n])
+        case = _Case(aim.task, len(learning), len(inputs), context.remaining(), kinds, whole)
         word, options = split_choice(self.model, "model")
         if word == "auto":
             return _told(case, *_auto(case))
         if word == "ensemble":
             members = options.get("members") if isinstance(options, dict) else options
-            chosen = [_named(m, aim.task) for m in members] if members else _auto(case._replace(seconds=None))[0]
+            chosen = [_named(m, case) for m in members] if members else _auto(case._replace(seconds=None))[0]
             return _told(case, chosen, [], "for the ensemble that the Spec asks for")
-        return _told(case, [_named(self.model, aim.task)], [], "because the Spec names it")
+        return _told(case, [_named(self.model, case)], [], "because the Spec names it")
 
 
-def _named(choice: Choice, task: str) -> Candidate:
+def _shaped(word: str) -> tuple[Form, ...]:
+    """The forms of a type that are read as a whole: pictures, frames, tokens."""
+    kind: Any = TYPES.find(word, "fields")
+    return tuple(f for f in kind.forms if f in SHAPED)
+
+
+def _named(choice: Choice, case: _Case) -> Candidate:
     word, options = MODELS.check(choice, "model")
     kind: Any = MODELS.find(word, "model")
-    if task not in kind.tasks:
-        raise SpecError(Fault("model", f"'{word}' does not do {task}.", ", ".join(kind.tasks)))
-    return Candidate(word, options, kind.forms[0], "named in the Spec")
+    if case.task not in kind.tasks:
+        raise SpecError(Fault("model", f"'{word}' does not do {case.task}.", ", ".join(kind.tasks)))
+    return Candidate(word, options, _form(kind, case), "named in the Spec")
+
+
+def _form(kind: Any, case: _Case) -> Form:
+    """The form of a whole row for a model: that of its pictures or sounds where it reads them, else its first.
+
+    A model for pictures takes plain numbers too, as long as that is a form of its own.
+    """
+    own: tuple[Form, ...] = kind.forms
+    plain = [f for f in own if f not in SHAPED]
+    return next((f for f in own if f in case.forms), plain[0] if plain else own[0])
 
 
 def _auto(case: _Case) -> tuple[list[Candidate], list[tuple[str, str]]]:
     """Candidates with reasons, and what was left out with reasons."""
+    if case.kinds:
+        return _chosen(case, _with_contents(case))
     rules = {
         "boosting": (True, "usually the strongest on tables; takes missing values and categories as they are"),
         "linear": (
@@ -76,27 +105,63 @@ def _auto(case: _Case) -> tuple[list[Candidate], list[tuple[str, str]]]:
             f"hard to get wrong, and its mistakes differ from boosting's; {case.rows:,} rows",
         ),
         "mlp": _mlp(case),
+        "cnn": (False, "made for pictures and sounds, and no column holds any"),
         "svm": (case.rows <= 3000, f"curved borders are worth a try up to 3,000 rows; there are {case.rows:,}"),
         "nearest": (False, "seldom better on mixed columns, and it has to keep its rows"),
         "tree": (False, "a forest is many of them; name it when a person has to read the model"),
     }
+    return _chosen(case, rules)
+
+
+def _with_contents(case: _Case) -> dict[str, tuple[bool, str]]:
+    """Rules where columns hold pictures or sounds."""
+    what = ", ".join(f"'{n}' is {word}" for n, word in case.kinds.items())
+    more = case.columns - len(case.kinds)
+    reads = "image" in case.forms or "frames" in case.forms
+    small = case.rows <= 3000
+    why = f"{what}: it learns what to look for, and finds it wherever it stands"
+    why += f"; the other {more} columns join behind it" if more else ""
+    bench = _torch(case)
+    return {
+        "cnn": bench if not bench[0] else (reads, why),
+        "svm": (small, "a plain model on a very small copy shows what the network adds" if small else "too many rows"),
+        "linear": (not small, "a plain model on a very small copy shows what the network adds"),
+        "boosting": (more > 0, "strong on the other columns; sees only a very small copy of the rest"),
+        "forest": (False, "boosting says the same of such columns"),
+        "mlp": (False, "the network for pictures and sounds has dense layers for all other columns"),
+    }
+
+
+def _chosen(case: _Case, rules: dict[str, tuple[bool, str]]) -> tuple[list[Candidate], list[tuple[str, str]]]:
     known = MODELS.members()
     chosen, left = [], []
     for word, (use, why) in rules.items():
         kind: Any = MODELS.find(word, "model") if word in known else None
         if use and kind is not None and case.task in kind.tasks:
-            _, options = MODELS.check(word, "model")
-            chosen.append(Candidate(word, options, kind.forms[0], why))
+            _, options = MODELS.check({word: _sized(case)} if word == "cnn" else word, "model")
+            chosen.append(Candidate(word, options, _form(kind, case), why))
         else:
             left.append((word, why))
     return chosen, left
 
 
-def _mlp(case: _Case) -> tuple[bool, str]:
+def _sized(case: _Case) -> dict[str, Any]:
+    """Times through the rows: some thousand steps are enough for few rows, and more rows need fewer times."""
+    return {"epochs": int(min(60, max(10, 120_000 // max(1, case.rows))))}
+
+
+def _torch(case: _Case) -> tuple[bool, str]:
+    """Whether a network can be learned at all."""
     if importlib.util.find_spec("torch") is None:
         return False, "left out because PyTorch is not installed: pip install 'thirtyfold[torch]'"
-    if case.rows < 200:
-        return False, f"{case.rows} rows are too few to train a network"
+    least = 200 if not case.kinds else 30
+    return case.rows >= least, f"{case.rows} rows are too few to train a network"
+
+
+def _mlp(case: _Case) -> tuple[bool, str]:
+    able = _torch(case)
+    if not able[0]:
+        return able
     seconds = case.seconds
     if case.rows <= 5000 or (seconds is not None and seconds > 60 + case.rows / 2000):
         return True, "sees smooth borders that trees cannot; it can go on learning from new rows"

@@ -114,6 +114,9 @@ class Tune:
         """The best single model, or a blend where that is better on validation rows (or was asked for)."""
         ranked = sorted((e for e in pool if e.state != "pruned"), key=lambda e: -bench.rank(e.raw))[:15]
         best = ranked[0]
+        plain = {"levels", "vector", BOTH}  # rows of these forms stand side by side; others have a matrix of their own
+        mates = plain if best.trained.candidate.form in plain else {best.trained.candidate.form}
+        ranked = [e for e in ranked if e.trained.candidate.form in mates]
         if not blending or len(ranked) < 2:
             return best, None
         blend = select([e.raw for e in ranked], bench.rank)

@@ -20,7 +20,7 @@ from thirtyfold.core.table import Table
 from thirtyfold.core.task import Metric
 from thirtyfold.ship.lighter import Given, Variant
 from thirtyfold.ship.measure import latency_ms
-from thirtyfold.ship.replay import json_rows
+from thirtyfold.ship.replay import sent
 
 __all__ = ["Compress", "Compressed", "Compressor"]
 
@@ -195,7 +195,7 @@ def _measure(variants: list[Variant], judged: list[Variant], validation: Table, 
     truth, first = goal.truth(rows), variants[0].package
     columns = first.arrays(rows)
     matrix = first.encoder.encode(columns)
-    sample = json_rows(rows.frame.select(c.name for c in first.columns).head(50))
+    sample = sent(first, rows.frame.head(50))
     sign = 1.0 if aim.greater else -1.0
     done: list[Measured] = []
     usual: tuple[float, Array, float] | None = None

@@ -22,7 +22,7 @@ from thirtyfold.core.tested import Tested
 from thirtyfold.core.verdict import Verdict
 from thirtyfold.ship.card import card, metrics_json
 from thirtyfold.ship.measure import latency_ms, limits_of
-from thirtyfold.ship.replay import TOLERANCE, Outcome, as_written, compare, json_rows, over_http
+from thirtyfold.ship.replay import TOLERANCE, Outcome, as_written, compare, json_rows, over_http, sent
 from thirtyfold.ship.server.schema import example_row
 
 __all__ = ["Export", "Exported", "Format"]
@@ -93,7 +93,7 @@ class Export:
         for choice in self.formats:
             outcomes.append(_format(choice, final, rows, files))
         outcomes.append(_http(final, rows))
-        sent = json_rows(rows.frame.drop(ROW).head(200))
+        posted = sent(final, rows.frame.head(200))
         example = example_row(final)
         answer = final.predict_rows([example])[0]
         files["example.json"] = json.dumps({"row": example, "answer": answer}, indent=1, ensure_ascii=False).encode()
@@ -109,8 +109,8 @@ class Export:
             notes=_notes(outcomes),
         )
         exported = final.with_added(files)
-        limits = limits_of(final, self.limits, sent or [example])
-        speed = latency_ms(final, sent or [example])
+        limits = limits_of(final, self.limits, posted or [example])
+        speed = latency_ms(final, posted or [example])
         evidence = _evidence(exported, rows, outcomes, limits, speed)
         return Exported(exported, _proof(exported, rows, outcomes), limits, [evidence])
 
@@ -165,7 +165,7 @@ def _http(package: Package, rows: _Rows) -> Outcome:
     count = len(rows.raw)
     which = np.unique(np.linspace(0, count - 1, min(OVER_HTTP, count)).astype(np.int64))
     columns = {n: x[which] for n, x in rows.columns.items()}
-    answers = over_http(package, json_rows(rows.frame.drop(ROW)[which]))
+    answers = over_http(package, sent(package, rows.frame[which]))
     found = compare("http", package, rows.raw[which], columns, answers)
     wrong = tuple(int(which[i]) for i in found.wrong)
     why = f"was answered with {answers.row(0)}" if "status" in answers.columns else found.why

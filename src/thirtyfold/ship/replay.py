@@ -11,11 +11,12 @@ from typing import Any
 import numpy as np
 import polars as pl
 
+from thirtyfold.core.content import embedded
 from thirtyfold.core.door import Door, typed
 from thirtyfold.core.fieldtype import Array
 from thirtyfold.core.package import Package
 
-__all__ = ["TOLERANCE", "Outcome", "as_written", "compare", "json_rows", "over_http"]
+__all__ = ["TOLERANCE", "Outcome", "as_written", "compare", "json_rows", "over_http", "sent"]
 
 TOLERANCE = 1e-5
 """By how much numbers may differ, times the size of the number where that is above 1, and for values at least times
@@ -92,7 +93,8 @@ def as_written(package: Package, frame: pl.DataFrame, columns: Mapping[str, Arra
     Also returns in how many cells the door knew a spelling that no table holds (by case, accents, punctuation); there
     the door's own reading is taken, because a graph cannot do that.
     """
-    plain = tuple(replace(c, spellings={}, markers=()) for c in package.columns if typed(c).dtype == "text")
+    texts = [c for c in package.columns if typed(c).dtype == "text" and not hasattr(typed(c), "content")]
+    plain = tuple(replace(c, spellings={}, markers=()) for c in texts)
     out, rescued = dict(columns), 0
     if not plain:
         return out, 0
@@ -107,6 +109,13 @@ def as_written(package: Package, frame: pl.DataFrame, columns: Mapping[str, Arra
         rescued += int(differs.sum())
         out[column.name] = np.where(differs, known, written)
     return out, rescued
+
+
+def sent(package: Package, frame: pl.DataFrame) -> list[dict[str, Any]]:
+    """Rows of the Package's columns as a client would send them: a file goes with the row, not its name."""
+    names = [c.name for c in package.columns if hasattr(typed(c), "content")]
+    rows = json_rows(frame.select(c.name for c in package.columns))
+    return [{**row, **{n: embedded(row[n]) for n in names}} for row in rows] if names else rows
 
 
 def json_rows(frame: pl.DataFrame) -> list[dict[str, Any]]:

@@ -10,6 +10,7 @@ import polars as pl
 
 from thirtyfold.core.aim import Aim
 from thirtyfold.core.charts import bars, lines
+from thirtyfold.core.content import embedded
 from thirtyfold.core.door import typed
 from thirtyfold.core.evidence import Evidence, Picture, TableView
 from thirtyfold.core.family import Choice, Family, split_choice
@@ -149,7 +150,7 @@ class _Trial:
         spread = float(np.nanstd(self.package.arrays(learning)[name])) if numbers else 1.0
         noticed = []
         for size in SHIFTS:
-            hits = [self.alarm(_moved(self.draw(), name, size, spread)) for _ in range(WINDOWS // 4)]
+            hits = [self.alarm(_moved(self.draw(), name, size, spread, self.strange(name))) for _ in range(WINDOWS // 4)]
             noticed.append(float(np.mean(hits)))
         return name, {"share of windows with an alarm": noticed}
 
@@ -157,12 +158,19 @@ class _Trial:
         live = _live(_answers(self.rows, 2.0), typed=columns)
         return any(not v.passed for v in self.look("drift", live))
 
+    def strange(self, column: str) -> str:
+        """A text that no row has: of pictures and sounds a made-up one, since there must be something to open."""
+        kind = next((typed(c) for c in self.package.columns if c.name == column), None)
+        if kind is None or not hasattr(kind, "content"):
+            return "\u2603"
+        return str(kind.schema(pl.Series(dtype=pl.String))["examples"][0])
+
     def changed(self, column: str) -> dict[str, dict[str, Any]]:
         """What each monitor says when just what it watches has changed for the worse."""
         spread = float(np.nanstd(self.columns[column])) if self.columns[column].dtype != object else 1.0
         slow, lost = _answers(self.rows, 60_000.0), _failures(self.rows)
         usual = {
-            "drift": _live(_answers(self.rows, 2.0), typed=_moved(self.draw(), column, 1.0, spread)),
+            "drift": _live(_answers(self.rows, 2.0), typed=_moved(self.draw(), column, 1.0, spread, self.strange(column))),
             "latency": _live(slow),
             "failures": replace(_live(_answers(self.rows, 2.0)), failures=lost),
             "accuracy": _labeled_live(self.package, self.labeled, self.rng),
@@ -208,7 +216,11 @@ def _feedback(ids: list[str], rows: list[dict[str, Any]], truths: list[Any]) -> 
 def _labeled_live(package: Package, labeled: Table, shuffle: np.random.Generator | None) -> Live:
     """Validation rows as if their truth had come in later; with ``shuffle`` the answers no longer fit the rows."""
     part = labeled.take(np.arange(min(len(labeled), 1000)))
-    rows = [{c.name: _plain(row[c.name]) for c in package.columns} for row in part.frame.to_dicts()]
+    files = {c.name for c in package.columns if hasattr(typed(c), "content")}
+    rows = [
+        {c.name: embedded(row[c.name]) if c.name in files else _plain(row[c.name]) for c in package.columns}
+        for row in part.frame.to_dicts()
+    ]
     truths = [_plain(v) for v in part[str(part.target)].to_list()]
     if shuffle is not None:
         truths = [truths[i] for i in shuffle.permutation(len(truths))]
@@ -224,11 +236,11 @@ def _plain(value: Any) -> Any:
     return value.isoformat()
 
 
-def _moved(columns: dict[str, Array], name: str, size: float, spread: float) -> dict[str, Array]:
-    """The column moved by ``size`` standard deviations; of text, that share becomes one new value."""
+def _moved(columns: dict[str, Array], name: str, size: float, spread: float, strange: str) -> dict[str, Array]:
+    """The column moved by ``size`` standard deviations; of text, that share becomes one new value, ``strange``."""
     moved = columns[name].copy()
     if moved.dtype == object:
-        moved[: int(size * len(moved))] = "\u2603"
+        moved[: int(size * len(moved))] = strange
     else:
         moved = moved + size * spread
     return {**columns, name: moved}

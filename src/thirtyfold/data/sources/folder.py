@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import hashlib
+import os
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path, PurePosixPath
 from typing import Any, ClassVar
 
@@ -23,8 +25,8 @@ _KIND = {suffix: kind for kind, suffixes in KINDS.items() for suffix in suffixes
 class Folder:
     """A row for each file: its ``path`` in the folder, its ``label`` (the folder it stands in), and its header's facts.
 
-    Headers give width, height, mode, seconds, rate, channels and the like; the content is decoded only when something
-    needs it (texts of up to a megabyte are read). With ``manifest``, a table as any source reads it, the rows are the
+    Headers give width, height, mode, seconds, rate, channels and the like; pictures and sounds are decoded once, to see
+    that they are whole (texts of up to a megabyte are read). With ``manifest``, a table as any source reads it, the rows are the
     manifest's, and ``column`` is the one that names the files, by path, by name, or by name without ending. Broken
     files are quarantined with the reason. ``only`` takes files of some kinds: image, audio, video, text.
     """
@@ -146,16 +148,20 @@ class Folder:
 
 
 def _headers(files: dict[str, Path], context: Context | None) -> Iterator[tuple[str, dict[str, Any] | str]]:
-    """What each file's header says, or why it cannot be read."""
-    for at, (name, path) in enumerate(files.items()):
-        if context is not None and at % 100 == 0:
-            context.progress("reading headers", at, len(files))
-        kind = _KIND[path.suffix.lower()]
-        try:
-            facts: dict[str, Any] | str = {"kind": kind, "bytes": path.stat().st_size, **header(path, kind)}
-        except Broken as broken:
-            facts = str(broken)
-        yield name, facts
+    """What each file's header says, or why it cannot be read; a few at a time, for each is decoded once."""
+    with ThreadPoolExecutor(min(4, os.cpu_count() or 1)) as pool:
+        for at, (name, facts) in enumerate(zip(files, pool.map(_facts, files.values()), strict=True)):
+            if context is not None and at % 100 == 0:
+                context.progress("looking into files", at, len(files))
+            yield name, facts
+
+
+def _facts(path: Path) -> dict[str, Any] | str:
+    kind = _KIND[path.suffix.lower()]
+    try:
+        return {"kind": kind, "bytes": path.stat().st_size, **header(path, kind)}
+    except Broken as broken:
+        return str(broken)
 
 
 def _finder(files: dict[str, Path]) -> Any:

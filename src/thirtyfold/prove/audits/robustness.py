@@ -9,6 +9,7 @@ from thirtyfold.core.aim import evaluate
 from thirtyfold.core.charts import lines, number
 from thirtyfold.core.evidence import TableView
 from thirtyfold.core.fieldtype import Array
+from thirtyfold.core.package import Package
 from thirtyfold.core.step import Context
 from thirtyfold.core.verdict import Verdict
 from thirtyfold.prove.audit import Case, Finding
@@ -22,7 +23,7 @@ LEVELS = (0.0, 0.05, 0.1, 0.2, 0.4)
 
 class Robustness:
     """How far the metric falls with noise of ``noise`` standard deviations on every number, and with that share of
-    all values missing.
+    all values missing. Pictures and sounds get their noise as the model sees them.
 
     ``at_most``: the largest fall allowed, as a share of what the model is better than nothing by (the metric without
     noise minus the naive answer's). A model that is no better has no such share, and does not meet a limit.
@@ -45,7 +46,7 @@ class Robustness:
         for level in levels:
             for name, spoil in (("noise on numbers", _noisy), ("values missing", _holes)):
                 rng = np.random.default_rng(case.seed)
-                raw = case.package.raw(spoil(columns, level, rng)) if level else clean_raw
+                raw = _asked(case.package, spoil(columns, level, rng), name, level, rng) if level else clean_raw
                 series[name].append(evaluate(task, (metric,), truth, raw, columns)[metric])
         clean = series["noise on numbers"][0]
         naive = task.baseline(task.encode(case.learning[str(case.learning.target)]))
@@ -74,6 +75,24 @@ class Robustness:
         picture = lines(f"{metric} with trouble", levels, series, "level", metric)
         verdict = Verdict("safety.robustness", bool(passed), why, share, self.at_most, case.package.hash, falls)
         return Finding(verdict, (table,), (picture,))
+
+
+def _asked(package: Package, columns: dict[str, Array], name: str, level: float, rng: np.random.Generator) -> Array:
+    """Raw answers to spoiled rows; pictures and sounds get their noise where the model sees them: as points and frames,
+    in deviations of all of them.
+    """
+    encoder = package.encoder
+    if "noise" not in name or not encoder.layout:
+        return package.raw(columns)
+    matrix, at = encoder.encode(columns), 0
+    for block in encoder.layout:
+        part = matrix[:, at : at + block.width]
+        if block.form in ("image", "frames"):
+            part += (level * part.std() * rng.standard_normal(part.shape)).astype(np.float32)
+            if block.form == "image":
+                np.clip(part, 0, 255, out=part)
+        at += block.width
+    return package.raw_of(matrix)
 
 
 def _worse(case: Case, clean: float, spoiled: float) -> bool:

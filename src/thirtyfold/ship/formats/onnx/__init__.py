@@ -1,7 +1,8 @@
 """One ONNX graph that holds everything: spellings, features, model and decision; typed values in, answers out.
 
 Inputs, shape [rows, 1]: numbers and moments (seconds since 1970, UTC) as float64 with NaN for missing; text with "" for
-missing. Outputs: ``probabilities`` and ``label`` (and ``unsure``) for classification, ``prediction`` for regression.
+missing. A picture or a recording comes decoded, as float32 [rows, channels, height, width] (0 to 255) or [rows, frames,
+bands] (log-mel), just as the encoder's first transform gives it: no graph can open a file. Outputs: ``probabilities`` and ``label`` (and ``unsure``) for classification, ``prediction`` for regression.
 """
 
 from collections.abc import Mapping
@@ -16,6 +17,7 @@ from thirtyfold.core.expression import Expression
 from thirtyfold.core.fieldtype import Array
 from thirtyfold.core.package import Package
 from thirtyfold.core.table import Column
+from thirtyfold.core.transform import Decoder
 from thirtyfold.ship.formats.onnx.decision import decide
 from thirtyfold.ship.formats.onnx.formula import formula
 from thirtyfold.ship.formats.onnx.graph import ML_OPSET, OPSET, Graph, Value
@@ -59,7 +61,8 @@ class Onnx:
     def answers(self, data: bytes, package: Package, columns: Mapping[str, Array]) -> pl.DataFrame:
         """Run a written file in ONNX Runtime on typed columns; a frame like that of ``Package.predict``."""
         session = _session(data)
-        feed = {c.name: _fed(typed(c).dtype, columns[c.name]) for c in package.columns}
+        feed = {c.name: _fed(typed(c).dtype, columns[c.name]) for c in package.columns if not _holds_files(c)}
+        feed |= {name: op.apply(columns[c]).reshape(-1, *op.shape) for name, (c, op) in _decoders(package).items()}
         names = [o.name for o in session.get_outputs()]
         out = dict(zip(names, session.run(names, feed), strict=True))
         if "prediction" in out:
@@ -110,8 +113,27 @@ def _body(data: bytes) -> Any:
 def _inputs(g: Graph, package: Package) -> dict[str, Value]:
     """One input a column, with the markers and spellings that cleaning learned."""
     return {
-        c.name: _kept(g, c, g.input(c.name, "text" if typed(c).dtype == "text" else "number")) for c in package.columns
+        c.name: _kept(g, c, g.input(c.name, "text" if typed(c).dtype == "text" else "number"))
+        for c in package.columns
+        if not _holds_files(c)
     }
+
+
+def _holds_files(column: Column) -> bool:
+    return hasattr(typed(column), "content")
+
+
+def _decoders(package: Package) -> dict[str, tuple[str, Decoder]]:
+    """The inputs that hold decoded files: the column's name, with the shape where a column is decoded in two ways."""
+    found: dict[str, tuple[str, Decoder]] = {}
+    for feature in package.encoder.features:
+        op = feature.chain[0] if feature.chain else None
+        if isinstance(op, Decoder):
+            name = feature.column
+            if name in found and found[name][1] != op:
+                name = f"{name}:{'x'.join(map(str, op.shape))}"
+            found.setdefault(name, (feature.column, op))
+    return found
 
 
 def _kept(g: Graph, column: Column, x: Value) -> Value:
@@ -153,13 +175,17 @@ def _features(g: Graph, package: Package, columns: dict[str, Value]) -> str:
 
     encoder = package.encoder
     known = dict(columns)
-    like = g.number(_shaped(g, next(iter(columns.values()))))
-    for name, text in encoder.derived:
-        known[name] = formula(g, Expression(text), known, like)
+    if encoder.derived:
+        like = g.number(_shaped(g, next(iter(columns.values()))))
+        for name, text in encoder.derived:
+            known[name] = formula(g, Expression(text), known, like)
+    opened = {pair: g.decoded(name, pair[1].shape) for name, pair in _decoders(package).items()}
     parts = []
     for feature in encoder.features:
-        x = known[feature.column]
-        for transform in feature.chain:
+        first = feature.chain[0] if feature.chain else None
+        whole = isinstance(first, Decoder)
+        x = opened[feature.column, first] if isinstance(first, Decoder) else known[feature.column]
+        for transform in feature.chain[whole:]:
             x = add(g, transform, x)
         parts.append(x.name)
     whole = g.op("Concat", *parts, axis=1) if len(parts) > 1 else parts[0]

@@ -63,6 +63,13 @@ class Graph:
         self.inputs.append(helper.make_tensor_value_info(name, element, ["rows", 1]))
         return Value(name, kind)
 
+    def decoded(self, name: str, shape: tuple[int, ...]) -> Value:
+        """Declare an input that holds decoded files, float32 [rows, *shape]; as numbers [rows, width]."""
+        from onnx import TensorProto, helper
+
+        self.inputs.append(helper.make_tensor_value_info(name, TensorProto.FLOAT, ["rows", *shape]))
+        return Value(self.number(self.op("Flatten", name, axis=1)), "number")
+
     def number(self, name: str) -> str:
         """Truth values or other numbers as float64."""
         from onnx import TensorProto

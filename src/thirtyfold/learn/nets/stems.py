@@ -1,0 +1,216 @@
+"""Stems: for each kind of block the part of a network that turns it into an embedding; and their fusion.
+
+A network gets the rows as one flat float32 matrix; ``fusion`` cuts it into its blocks, gives each to its stem, and the
+embeddings side by side to one head. Images come as 0 to 255 and frames as they are: what centers and scales them is a
+part of the network, so that the exported graph holds it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+from thirtyfold.core.encoder import Block, Encoded
+from thirtyfold.core.errors import Fault, SpecError
+from thirtyfold.core.late import np
+from thirtyfold.learn.loop import Initializer, Regularizer
+
+if TYPE_CHECKING:
+    from torch import Tensor, nn
+
+__all__ = ["Shape", "drawn_by", "fusion", "normals"]
+
+GRID = 3
+"""Cells a side, at most, in which a residual network keeps apart where something is."""
+LARGE = 1200
+"""Points from which on the first layer takes every second one: most of the work is done on the largest pictures."""
+ROWS = 2000
+"""Rows that means and deviations are taken from."""
+
+
+class Shape(NamedTuple):
+    """How large: channels of the first stage, blocks in each stage, units of an embedding and of the head."""
+
+    width: int
+    depth: int
+    embedding: int
+
+
+def normals(train: Encoded) -> list[tuple[list[float], list[float]]]:
+    """Mean and deviation for each block, by channel of an image, by band of frames, by number of a vector."""
+    out: list[tuple[list[float], list[float]]] = []
+    at = 0
+    some = np.linspace(0, len(train) - 1, min(ROWS, len(train))).astype(np.int64)
+    for block in train.blocks:
+        x = train.matrix[some, at : at + block.width].reshape(len(some), *block.shape).astype(np.float64)
+        axes = {"image": (0, 2, 3), "frames": (0, 1)}.get(block.form, (0,))
+        deviation = x.std(axis=axes)
+        floor = 1.0 if block.form == "image" else 1e-3
+        out.append((x.mean(axis=axes).tolist(), np.maximum(deviation, floor).tolist()))
+        at += block.width
+    return out
+
+
+def fusion(
+    blocks: Sequence[Block],
+    normal: Sequence[tuple[list[float], list[float]]],
+    shape: Shape,
+    outputs: int,
+    regularizers: Sequence[Regularizer],
+) -> nn.Module:
+    """A network over all blocks of a row: a stem a block, embeddings side by side, one head. Raises SpecError."""
+    import torch
+    from torch import nn
+
+    extra = [m for r in regularizers if (m := r.layer()) is not None]
+    stems: list[tuple[int, int, nn.Module]] = []
+    wide = at = 0
+    for block, (mean, deviation) in zip(blocks, normal, strict=True):
+        stem, out = _stem(block, mean, deviation, shape)
+        stems.append((at, at + block.width, stem))
+        wide += out
+        at += block.width
+
+    class Fusion(nn.Module):
+        def __init__(self) -> None:
+            super().__init__()
+            for number, (_, _, stem) in enumerate(stems, start=1):
+                self.add_module(f"stem{number}", stem)
+            self.head = nn.Sequential(
+                nn.Linear(wide, shape.embedding), nn.BatchNorm1d(shape.embedding), nn.ReLU(), *extra,
+                nn.Linear(shape.embedding, outputs),
+            )  # fmt: skip
+
+        def forward(self, x: Tensor) -> Tensor:
+            parts = [
+                getattr(self, f"stem{number}")(x[:, start:stop])
+                for number, (start, stop, _) in enumerate(stems, start=1)
+            ]
+            joined = torch.cat(parts, 1) if len(parts) > 1 else parts[0]
+            answer: Tensor = self.head(joined)
+            return answer
+
+    return Fusion()
+
+
+def _stem(block: Block, mean: list[float], deviation: list[float], shape: Shape) -> tuple[nn.Module, int]:
+    """The stem of one block and the width of its embedding."""
+    match block.form:
+        case "image":
+            channels, height, width = block.shape
+            return _pictured((channels, height, width), _centered(mean, deviation, (1, channels, 1, 1)), shape)
+        case "frames":
+            frames, bands = block.shape
+            return _pictured((1, frames, bands), _centered(mean, deviation, (1, 1, 1, bands)), shape)
+        case "vector":
+            return _numbered(block.width, _centered(mean, deviation, (1, block.width)), shape)
+    raise SpecError(Fault("model", f"this network does not read '{block.column}', which comes as {block.form}."))
+
+
+def _centered(mean: list[float], deviation: list[float], shape: tuple[int, ...]) -> nn.Module:
+    """(x - mean) / deviation, with both kept among the weights that are not learned."""
+    import torch
+    from torch import nn
+
+    class Centered(nn.Module):
+        def __init__(self) -> None:
+            super().__init__()
+            self.register_buffer("mean", torch.tensor(mean, dtype=torch.float32).reshape(shape))
+            self.register_buffer("deviation", torch.tensor(deviation, dtype=torch.float32).reshape(shape))
+
+        def forward(self, x: Tensor) -> Tensor:
+            centered: Tensor = (x - self.mean) / self.deviation
+            return centered
+
+    return Centered()
+
+
+def _numbered(width: int, centered: nn.Module, shape: Shape) -> tuple[nn.Module, int]:
+    """Plain numbers: one dense layer."""
+    from torch import nn
+
+    out = min(shape.embedding, max(16, 2 * width))
+    return nn.Sequential(centered, nn.Linear(width, out), nn.BatchNorm1d(out), nn.ReLU()), out
+
+
+def _pictured(size: tuple[int, int, int], centered: nn.Module, shape: Shape) -> tuple[nn.Module, int]:
+    """A residual network (He et al. 2016) that halves the picture until it is small, and keeps a coarse grid of it."""
+    from torch import nn
+
+    channels, high, wide = size
+    width, step = shape.width, 2 if high * wide > LARGE else 1
+    parts: list[nn.Module] = [*_layer(channels, width, step)]
+    high, wide = -(-high // step), -(-wide // step)
+    while True:
+        for _ in range(shape.depth):
+            parts.append(_residual(width, width, (1, 1)))
+        steps = (2 if high > 2 * GRID else 1, 2 if wide > 2 * GRID else 1)
+        if steps == (1, 1):
+            break
+        wider = min(4 * shape.width, 2 * width)
+        parts.append(_residual(width, wider, steps))
+        high, wide, width = -(-high // steps[0]), -(-wide // steps[1]), wider
+    pool = (max(1, high // GRID), max(1, wide // GRID))
+    cells = (high // pool[0]) * (wide // pool[1])
+    body = nn.Sequential(*parts, nn.AvgPool2d(pool), nn.Flatten())
+
+    class Pictured(nn.Module):
+        def __init__(self) -> None:
+            super().__init__()
+            self.centered, self.body = centered, body
+
+        def forward(self, x: Tensor) -> Tensor:
+            answer: Tensor = self.body(self.centered(x.reshape(-1, *size)))
+            return answer
+
+    return Pictured(), cells * width
+
+
+def _layer(inside: int, outside: int, step: int | tuple[int, int]) -> tuple[nn.Module, ...]:
+    from torch import nn
+
+    convolution = nn.Conv2d(inside, outside, 3, stride=step, padding=1, bias=False)
+    return convolution, nn.BatchNorm2d(outside), nn.ReLU()
+
+
+def _residual(inside: int, outside: int, steps: tuple[int, int]) -> nn.Module:
+    """Two convolutions beside a way that leaves all as it is (or makes it smaller, where they do)."""
+    from torch import nn
+
+    class Residual(nn.Module):
+        def __init__(self) -> None:
+            super().__init__()
+            self.first = nn.Sequential(*_layer(inside, outside, steps))
+            self.second = nn.Conv2d(outside, outside, 3, padding=1, bias=False)
+            self.normal = nn.BatchNorm2d(outside)
+            plain = steps == (1, 1) and inside == outside
+            self.beside = nn.Identity() if plain else nn.Conv2d(inside, outside, 1, stride=steps, bias=False)
+            self.curve = nn.ReLU()
+
+        def forward(self, x: Tensor) -> Tensor:
+            answer: Tensor = self.curve(self.beside(x) + self.normal(self.second(self.first(x))))
+            return answer
+
+    return Residual()
+
+
+def drawn_by(network: nn.Module, initializer: Initializer, seed: int) -> dict[str, float]:
+    """Draw every weight of two dimensions and more anew from the seed; returns their deviations by name.
+
+    A convolution is drawn as the matrix (out, in * height * width) that it is.
+    """
+    import torch
+
+    generator = torch.Generator().manual_seed(seed)
+    deviations: dict[str, float] = {}
+    with torch.no_grad():
+        for name, weight in network.named_parameters():
+            if weight.ndim < 2:  # noqa: PLR2004 - offsets and normalizations start as they are: at zero and one
+                if name.endswith("bias"):
+                    weight.zero_()
+                continue
+            flat: Any = weight.reshape(len(weight), -1)
+            initializer(flat, generator)
+            weight.copy_(flat.reshape(weight.shape))
+            deviations[name] = float(weight.std())
+    return deviations

@@ -1,0 +1,200 @@
+"""Traced: a PyTorch network as an ONNX graph, node by node, every constant under the name that the network gives it.
+
+Only the few operations that our networks are made of are known; a new one is a new line in ``_CALLS`` or ``_LAYERS``.
+The graph is made of numbers alone, so that the same weights give the same bytes, and the weights can be read back from
+it (``weights_of``): one file answers, goes on learning, and is what is shipped.
+"""
+
+from __future__ import annotations
+
+import operator
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Any
+
+from thirtyfold.core.fieldtype import Array
+from thirtyfold.core.late import np
+from thirtyfold.learn.graph import Graph
+
+if TYPE_CHECKING:
+    from torch import nn
+    from torch.fx import Node
+
+__all__ = ["drawn", "weights_of"]
+
+
+def drawn(network: nn.Module, graph: Graph, given: str = "features") -> str:
+    """Add a network in its answering state to a graph; returns the name of its output."""
+    from torch.fx import symbolic_trace
+
+    network.eval()
+    traced = symbolic_trace(network)
+    pen = _Pen(dict(network.named_modules()), {n: _plain(t) for n, t in network.state_dict().items()}, graph)
+    values: dict[str, str] = {}
+    for node in traced.graph.nodes:
+        if node.op == "placeholder":
+            values[node.name] = given
+        elif node.op == "get_attr":
+            values[node.name] = pen.weight(str(node.target))
+        elif node.op == "output":
+            return values[node.args[0].name]
+        else:
+            values[node.name] = pen.draw(node, values)
+    raise AssertionError("a network without an output")
+
+
+def weights_of(graph: bytes) -> dict[str, Array]:
+    """The weights that a graph was drawn with, by their names in the network."""
+    import onnx
+    from onnx import numpy_helper
+
+    constants = onnx.load_from_string(graph).graph.initializer
+    return {t.name.removeprefix("net."): numpy_helper.to_array(t) for t in constants if t.name.startswith("net.")}
+
+
+def _plain(tensor: Any) -> Array:
+    array: Array = tensor.detach().cpu().numpy()
+    return array
+
+
+class _Pen:
+    """Draws the nodes of one network."""
+
+    def __init__(self, modules: dict[str, nn.Module], state: dict[str, Array], graph: Graph) -> None:
+        self.modules, self.state, self.graph = modules, state, graph
+        self._known: set[str] = set()
+
+    def weight(self, name: str) -> str:
+        """A weight as a constant of the graph, kept once."""
+        full = f"net.{name}"
+        if full not in self._known:
+            self._known.add(full)
+            value = self.state[name]
+            self.graph.constant(full, value, value.dtype)
+        return full
+
+    def number(self, output: str, what: str, value: Any, dtype: Any = np.int64) -> str:
+        """A constant that is no weight."""
+        return self.graph.constant(f"{output}.{what}", value, dtype)
+
+    def draw(self, node: Node, values: dict[str, str]) -> str:
+        """One step of the network; returns the name of what it gives."""
+        inputs = [values[a.name] for a in node.all_input_nodes]
+        if node.op == "call_module":
+            name = str(node.target)
+            layer = self.modules[name]
+            kind = type(layer).__name__
+            if kind not in _LAYERS:
+                raise AssertionError(f"no node is known for the layer {kind}")
+            return _LAYERS[kind](self, layer, name, inputs[0], node.name)
+        word = node.target if isinstance(node.target, str) else getattr(node.target, "__name__", str(node.target))
+        if word not in _CALLS:
+            raise AssertionError(f"no node is known for the operation {word}")
+        return _CALLS[word](self, node, inputs, node.name)
+
+
+def _same(pen: _Pen, layer: Any, name: str, x: str, output: str) -> str:
+    del pen, layer, name, output
+    return x
+
+
+def _convolution(pen: _Pen, layer: Any, name: str, x: str, output: str) -> str:
+    given = [x, pen.weight(f"{name}.weight"), *([pen.weight(f"{name}.bias")] if layer.bias is not None else [])]
+    high, wide = layer.padding
+    return pen.graph.add(
+        "Conv", given, output, strides=list(layer.stride), pads=[high, wide, high, wide], group=layer.groups,
+        kernel_shape=list(layer.kernel_size),
+    )  # fmt: skip
+
+
+def _normal(pen: _Pen, layer: Any, name: str, x: str, output: str) -> str:
+    parts = ("weight", "bias", "running_mean", "running_var")
+    return pen.graph.add(
+        "BatchNormalization", [x, *(pen.weight(f"{name}.{p}") for p in parts)], output, epsilon=layer.eps
+    )
+
+
+def _pooled(pen: _Pen, layer: Any, name: str, x: str, output: str) -> str:
+    del name
+    size = [int(k) for k in layer.kernel_size]
+    return pen.graph.add("AveragePool", [x], output, kernel_shape=size, strides=size)
+
+
+def _linear(pen: _Pen, layer: Any, name: str, x: str, output: str) -> str:
+    given = [x, pen.weight(f"{name}.weight"), *([pen.weight(f"{name}.bias")] if layer.bias is not None else [])]
+    return pen.graph.add("Gemm", given, output, transB=1)
+
+
+def _curve(op: str) -> Callable[[_Pen, Any, str, str, str], str]:
+    def draw(pen: _Pen, layer: Any, name: str, x: str, output: str) -> str:
+        del layer, name
+        return pen.graph.add(op, [x], output)
+
+    return draw
+
+
+def _silu(pen: _Pen, layer: Any, name: str, x: str, output: str) -> str:
+    del layer, name
+    return pen.graph.add("Mul", [x, pen.graph.add("Sigmoid", [x], f"{output}.gate")], output)
+
+
+def _flat(pen: _Pen, layer: Any, name: str, x: str, output: str) -> str:
+    del layer, name
+    return pen.graph.add("Flatten", [x], output, axis=1)
+
+
+def _sliced(pen: _Pen, node: Node, inputs: list[str], output: str) -> str:
+    """Columns start to stop of a matrix."""
+    place: Any = node.args[1]
+    rows, columns = place
+    assert rows == slice(None), "only columns are cut out"
+    start, stop = (pen.number(output, n, [v]) for n, v in (("start", columns.start), ("stop", columns.stop)))
+    return pen.graph.add("Slice", [inputs[0], start, stop, pen.number(output, "axis", [1])], output)
+
+
+def _reshaped(pen: _Pen, node: Node, inputs: list[str], output: str) -> str:
+    shape = [int(s) for s in node.args[1:]]  # type: ignore[arg-type]
+    return pen.graph.add("Reshape", [inputs[0], pen.number(output, "shape", shape)], output)
+
+
+def _joined(pen: _Pen, node: Node, inputs: list[str], output: str) -> str:
+    del node
+    return pen.graph.add("Concat", inputs, output, axis=1) if len(inputs) > 1 else inputs[0]
+
+
+def _of_two(op: str) -> Callable[[_Pen, Node, list[str], str], str]:
+    def draw(pen: _Pen, node: Node, inputs: list[str], output: str) -> str:
+        given = []
+        left = iter(inputs)
+        for at, argument in enumerate(node.args):
+            given.append(
+                pen.number(output, f"number{at}", argument, np.float32)
+                if isinstance(argument, int | float)
+                else next(left)
+            )
+        return pen.graph.add(op, given, output)
+
+    return draw
+
+
+_LAYERS: dict[str, Callable[[_Pen, Any, str, str, str], str]] = {
+    "Conv2d": _convolution,
+    "BatchNorm2d": _normal,
+    "BatchNorm1d": _normal,
+    "AvgPool2d": _pooled,
+    "Linear": _linear,
+    "Flatten": _flat,
+    "ReLU": _curve("Relu"),
+    "Tanh": _curve("Tanh"),
+    "SiLU": _silu,
+    "Dropout": _same,
+    "Identity": _same,
+}
+_CALLS: dict[str, Callable[[_Pen, Node, list[str], str], str]] = {
+    operator.getitem.__name__: _sliced,
+    "reshape": _reshaped,
+    "cat": _joined,
+    "add": _of_two("Add"),
+    "sub": _of_two("Sub"),
+    "mul": _of_two("Mul"),
+    "truediv": _of_two("Div"),
+}
