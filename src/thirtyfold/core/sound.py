@@ -114,6 +114,4 @@ def facts(data: bytes) -> Array:
     whole = heard[: len(heard) // step * step].reshape(-1, step) if len(heard) >= step else heard[None]
     power = (whole**2).mean(axis=1)
     loud = power > max(float(power.max()) * 1e-4, 1e-12)
-    return np.array(
-        [10 * math.log10(max(float((heard**2).mean()), 1e-12)), 1 - loud.mean(), seconds], dtype=np.float32
-    )
+    return np.array([10 * math.log10(max(float((heard**2).mean()), 1e-12)), 1 - loud.mean(), seconds], dtype=np.float32)

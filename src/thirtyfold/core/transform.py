@@ -28,6 +28,7 @@ __all__ = [
     "OneHot",
     "Pixels",
     "Scale",
+    "Tokens",
     "Transform",
     "Words",
 ]
@@ -242,18 +243,48 @@ class LogMel(_Op):
         from thirtyfold.core import content, sound
 
         def make(data: bytes) -> Array:
-            return sound.log_mel(
-                data, self.rate, self.frames, self.window, self.hop, self.bands, level=self.level
-            )
+            return sound.log_mel(data, self.rate, self.frames, self.window, self.hop, self.bands, level=self.level)
 
         blank = np.full(self.shape, np.log(sound.FLOOR), dtype=np.float32)
         return content.each(x, self.model_dump_json(), make, blank)
 
 
-Decoder = Pixels | LogMel
-"""What opens a file. It stands first in a chain; the exported graph takes what it gives, of its ``shape``."""
+class Tokens(_Op):
+    """Text to the numbers of its pieces (see ``core.tokens``), 0 after its end: width = length; missing is empty."""
+
+    op: Literal["tokens"] = "tokens"
+    tokenizer: str
+    """The tokenizer's own JSON."""
+    length: int
+
+    @property
+    def shape(self) -> tuple[int]:
+        """(length,)."""
+        return (self.length,)
+
+    def apply(self, x: Array) -> Array:
+        from thirtyfold.core.tokens import codes
+
+        return codes(x, self.tokenizer, self.length)
+
+
+Decoder = Pixels | LogMel | Tokens
+"""What no graph can compute. It stands first in a chain; the exported graph takes what it gives, of its ``shape``."""
 
 Transform = Annotated[
-    Fill | IsMissing | Clip | Log | Scale | Cycle | Calendar | Lookup | OneHot | Words | Length | Pixels | LogMel,
+    Fill
+    | IsMissing
+    | Clip
+    | Log
+    | Scale
+    | Cycle
+    | Calendar
+    | Lookup
+    | OneHot
+    | Words
+    | Length
+    | Pixels
+    | LogMel
+    | Tokens,
     Field(discriminator="op"),
 ]

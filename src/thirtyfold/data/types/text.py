@@ -1,4 +1,4 @@
-"""text: short free text, as words that tell something and its length."""
+"""text: free text, as words that tell something and its length; or as tokens for networks that read it whole."""
 
 import re
 from collections import Counter
@@ -10,7 +10,9 @@ from pydantic import Field
 
 from thirtyfold.core.fieldtype import Array, Feature, Fitted, Form, Sample, Signal
 from thirtyfold.core.profile import ColumnProfile
-from thirtyfold.core.transform import Length, Log, Scale, Words
+from thirtyfold.core.tokens import tokenizer_of
+from thirtyfold.core.transform import Length, Log, Scale, Tokens, Words
+from thirtyfold.data.tokenizing import Pieces, learned, length_of
 
 __all__ = ["Text"]
 
@@ -18,14 +20,31 @@ _WORD = re.compile(r"[0-9A-Za-z_]+")
 
 
 class Text:
-    """Short free text: its ``words`` most telling words, weighted by how rare they are, and its length."""
+    """Free text: its ``words`` most telling words, weighted by how rare they are, and its length. Networks that read
+    text see its tokens, in order, by a tokenizer that is learned from the training rows.
+    """
 
-    forms: ClassVar[tuple[Form, ...]] = ("levels", "vector")
+    forms: ClassVar[tuple[Form, ...]] = ("tokens", "levels", "vector")
     dtype: ClassVar[Literal["number", "text", "moment"]] = "text"
     as_written: ClassVar[bool] = True
 
-    def __init__(self, words: Annotated[int, Field(ge=1, le=1000)] = 100) -> None:
-        self.words = words
+    def __init__(
+        self,
+        words: Annotated[int, Field(ge=1, le=1000)] = 100,
+        pieces: Pieces = "bpe",
+        vocabulary: Annotated[int, Field(ge=260, le=200_000)] | None = None,
+        length: Annotated[int, Field(ge=1, le=8192)] | None = None,
+    ) -> None:
+        """Set the options.
+
+        Args:
+            words: Words that a model of plain numbers sees.
+            pieces: What tokens are: ``bpe`` (bytes and what they often form; keeps case) or ``wordpiece`` (of words in
+                lower case).
+            vocabulary: Different tokens at most; by default by how much text there is, 8,000 at most.
+            length: Tokens of a row; what is longer is cut. By default what holds 98 of 100 training texts, 512 at most.
+        """
+        self.words, self.pieces, self.vocabulary, self.length = words, pieces, vocabulary, length
 
     @classmethod
     def recognize(cls, sample: Sample) -> float:
@@ -72,8 +91,12 @@ class Text:
         return ColumnProfile(name, "text", len(column), column.null_count(), bins, edges, numbers)
 
     def fit(self, name: str, column: Array, form: Form, signal: Signal | None) -> Fitted:
-        """Words that occur in at least 0.5 % and at most 60 % of rows, those that differ most in the target first."""
+        """Words that occur in at least 0.5 % and at most 60 % of rows, those that differ most in the target first; as
+        tokens, a tokenizer and how many tokens a row has.
+        """
         texts = [v or "" for v in column]
+        if form == "tokens":
+            return self._tokens(name, texts)
         seen = _documents(texts)
         rows = len(texts)
         able = sorted(
@@ -93,11 +116,21 @@ class Text:
             features.append(Feature(name, (f"{name}:length",), (Length(), *tail)))
         return Fitted(tuple(features), why=f"{len(able)} words were frequent enough to be weighed")
 
+    def _tokens(self, name: str, texts: list[str]) -> Fitted:
+        """One feature: the tokens of each text, by a tokenizer learned from these."""
+        much = sum(map(len, texts))
+        vocabulary = self.vocabulary or int(min(8000, max(300, much // 100)))
+        state = learned(texts, self.pieces, vocabulary)
+        length = self.length or length_of(texts, state)
+        size = tokenizer_of(state).get_vocab_size()
+        feature = Feature(name, (name,), (Tokens(tokenizer=state, length=length),), size, (length,), "tokens")
+        return Fitted((feature,), why=f"'{name}': {size:,} different tokens, {length} in a row")
+
     def schema(self, column: pl.Series) -> dict[str, Any]:
         """Any text."""
         known = column.drop_nulls()
         example = known[0] if len(known) else "some words"
-        return {"type": ["string", "null"], "description": "short free text", "examples": [str(example)[:200]]}
+        return {"type": ["string", "null"], "description": "free text", "examples": [str(example)[:200]]}
 
 
 def _typical(known: pl.Series) -> str:

@@ -99,9 +99,8 @@ def _same(pen: _Pen, layer: Any, name: str, x: str, output: str) -> str:
 
 def _convolution(pen: _Pen, layer: Any, name: str, x: str, output: str) -> str:
     given = [x, pen.weight(f"{name}.weight"), *([pen.weight(f"{name}.bias")] if layer.bias is not None else [])]
-    high, wide = layer.padding
     return pen.graph.add(
-        "Conv", given, output, strides=list(layer.stride), pads=[high, wide, high, wide], group=layer.groups,
+        "Conv", given, output, strides=list(layer.stride), pads=[*layer.padding] * 2, group=layer.groups,
         kernel_shape=list(layer.kernel_size),
     )  # fmt: skip
 
@@ -120,8 +119,12 @@ def _pooled(pen: _Pen, layer: Any, name: str, x: str, output: str) -> str:
 
 
 def _linear(pen: _Pen, layer: Any, name: str, x: str, output: str) -> str:
-    given = [x, pen.weight(f"{name}.weight"), *([pen.weight(f"{name}.bias")] if layer.bias is not None else [])]
-    return pen.graph.add("Gemm", given, output, transB=1)
+    """X W' + b over the last axis, however many axes there are before it."""
+    turned = pen.graph.add("Transpose", [pen.weight(f"{name}.weight")], f"{output}.turned", perm=[1, 0])
+    if layer.bias is None:
+        return pen.graph.add("MatMul", [x, turned], output)
+    product = pen.graph.add("MatMul", [x, turned], f"{output}.product")
+    return pen.graph.add("Add", [product, pen.weight(f"{name}.bias")], output)
 
 
 def _curve(op: str) -> Callable[[_Pen, Any, str, str, str], str]:
@@ -143,12 +146,15 @@ def _flat(pen: _Pen, layer: Any, name: str, x: str, output: str) -> str:
 
 
 def _sliced(pen: _Pen, node: Node, inputs: list[str], output: str) -> str:
-    """Columns start to stop of a matrix."""
+    """Start to stop of the last axis; or of a layer that gives its answers and its memory, the answers."""
     place: Any = node.args[1]
-    rows, columns = place
-    assert rows == slice(None), "only columns are cut out"
-    start, stop = (pen.number(output, n, [v]) for n, v in (("start", columns.start), ("stop", columns.stop)))
-    return pen.graph.add("Slice", [inputs[0], start, stop, pen.number(output, "axis", [1])], output)
+    if place == 0:
+        return inputs[0]
+    *before, last = place
+    assert all(p == slice(None) for p in before), "only the last axis is cut"
+    ends = (("start", last.start or 0), ("stop", last.stop or np.iinfo(np.int64).max))
+    start, stop = (pen.number(output, n, [v]) for n, v in ends)
+    return pen.graph.add("Slice", [inputs[0], start, stop, pen.number(output, "axis", [len(before)])], output)
 
 
 def _reshaped(pen: _Pen, node: Node, inputs: list[str], output: str) -> str:
@@ -157,8 +163,92 @@ def _reshaped(pen: _Pen, node: Node, inputs: list[str], output: str) -> str:
 
 
 def _joined(pen: _Pen, node: Node, inputs: list[str], output: str) -> str:
+    axis: Any = node.args[1]
+    return pen.graph.add("Concat", inputs, output, axis=axis) if len(inputs) > 1 else inputs[0]
+
+
+def _alone(op: str, **attributes: Any) -> Callable[[_Pen, Node, list[str], str], str]:
+    """An operation of one value."""
+
+    def draw(pen: _Pen, node: Node, inputs: list[str], output: str) -> str:
+        del node
+        return pen.graph.add(op, inputs, output, **attributes)
+
+    return draw
+
+
+def _over(op: str) -> Callable[[_Pen, Node, list[str], str], str]:
+    """A sum or a maximum over one axis, which is gone then."""
+
+    def draw(pen: _Pen, node: Node, inputs: list[str], output: str) -> str:
+        axis = pen.number(output, "axis", [node.args[1]])
+        return pen.graph.add(op, [inputs[0], axis], output, keepdims=0)
+
+    return draw
+
+
+def _softmax(pen: _Pen, node: Node, inputs: list[str], output: str) -> str:
+    axis: Any = node.args[1]
+    return pen.graph.add("Softmax", inputs, output, axis=axis)
+
+
+def _turned(pen: _Pen, node: Node, inputs: list[str], output: str) -> str:
+    order: Any = node.args[1:]
+    return pen.graph.add("Transpose", inputs, output, perm=[int(a) for a in order])
+
+
+def _whole(pen: _Pen, node: Node, inputs: list[str], output: str) -> str:
+    """Numbers of float32 as whole ones."""
+    from onnx import TensorProto
+
     del node
-    return pen.graph.add("Concat", inputs, output, axis=1) if len(inputs) > 1 else inputs[0]
+    return pen.graph.add("Cast", inputs, output, to=TensorProto.INT64)
+
+
+def _table(pen: _Pen, layer: Any, name: str, x: str, output: str) -> str:
+    del layer
+    return pen.graph.add("Gather", [pen.weight(f"{name}.weight"), x], output, axis=0)
+
+
+def _leveled(pen: _Pen, layer: Any, name: str, x: str, output: str) -> str:
+    given = [x, pen.weight(f"{name}.weight"), pen.weight(f"{name}.bias")]
+    return pen.graph.add("LayerNormalization", given, output, axis=-1, epsilon=layer.eps)
+
+
+def _memory(op: str, gates: tuple[int, ...], **attributes: Any) -> Callable[[_Pen, Any, str, str, str], str]:
+    """A memory that reads both ways; ``gates`` are PyTorch's in the order of ONNX."""
+
+    def draw(pen: _Pen, layer: Any, name: str, x: str, output: str) -> str:
+        turned = pen.graph.add("Transpose", [x], f"{output}.in", perm=[1, 0, 2])
+        parts = [_gated(pen, name, what, gates, output) for what in ("weight_ih", "weight_hh")]
+        offsets = [_gated(pen, name, what, gates, output) for what in ("bias_ih", "bias_hh")]
+        offset = pen.graph.add("Concat", offsets, f"{output}.bias", axis=1)
+        found = pen.graph.add(
+            op, [turned, *parts, offset], f"{output}.out", hidden_size=layer.hidden_size, direction="bidirectional",
+            **attributes,
+        )  # fmt: skip
+        rows = pen.graph.add("Transpose", [found], f"{output}.rows", perm=[2, 0, 1, 3])
+        shape = pen.number(output, "shape", [0, 0, 2 * layer.hidden_size])
+        return pen.graph.add("Reshape", [rows, shape], output)
+
+    return draw
+
+
+def _gated(pen: _Pen, name: str, what: str, gates: tuple[int, ...], output: str) -> str:
+    """The weights of both directions, (2, gates x hidden, ...), each gate where ONNX has it."""
+    from onnx import helper
+
+    ways = []
+    for way in ("", "_reverse"):
+        place = f"{output}.{what}{way}"
+        cut = [f"{place}.{g}" for g in range(len(gates))]
+        weight = pen.weight(f"{name}.{what}_l0{way}")
+        pen.graph.nodes.append(
+            helper.make_node("Split", [weight], cut, name=f"{place}.cut", axis=0, num_outputs=len(gates))
+        )
+        joined = pen.graph.add("Concat", [cut[g] for g in gates], f"{place}.joined", axis=0)
+        ways.append(pen.graph.add("Unsqueeze", [joined, pen.number(place, "axis", [0])], place))
+    return pen.graph.add("Concat", ways, f"{output}.{what}.both", axis=0)
 
 
 def _of_two(op: str) -> Callable[[_Pen, Node, list[str], str], str]:
@@ -177,7 +267,13 @@ def _of_two(op: str) -> Callable[[_Pen, Node, list[str], str], str]:
 
 
 _LAYERS: dict[str, Callable[[_Pen, Any, str, str, str], str]] = {
+    "Conv1d": _convolution,
     "Conv2d": _convolution,
+    "Embedding": _table,
+    "LayerNorm": _leveled,
+    "GELU": _curve("Gelu"),
+    "GRU": _memory("GRU", (1, 0, 2), linear_before_reset=1),
+    "LSTM": _memory("LSTM", (0, 3, 1, 2)),
     "BatchNorm2d": _normal,
     "BatchNorm1d": _normal,
     "AvgPool2d": _pooled,
@@ -192,6 +288,13 @@ _LAYERS: dict[str, Callable[[_Pen, Any, str, str, str], str]] = {
 _CALLS: dict[str, Callable[[_Pen, Node, list[str], str], str]] = {
     operator.getitem.__name__: _sliced,
     "reshape": _reshaped,
+    "permute": _turned,
+    "long": _whole,
+    "sign": _alone("Sign"),
+    "matmul": _alone("MatMul"),
+    "softmax": _softmax,
+    "sum": _over("ReduceSum"),
+    "amax": _over("ReduceMax"),
     "cat": _joined,
     "add": _of_two("Add"),
     "sub": _of_two("Sub"),

@@ -14,10 +14,10 @@ import polars as pl
 from thirtyfold.core.door import typed
 from thirtyfold.core.errors import SpecError
 from thirtyfold.core.expression import Expression
-from thirtyfold.core.fieldtype import Array
+from thirtyfold.core.fieldtype import Array, Feature
 from thirtyfold.core.package import Package
 from thirtyfold.core.table import Column
-from thirtyfold.core.transform import Decoder
+from thirtyfold.core.transform import Decoder, Tokens
 from thirtyfold.ship.formats.onnx.decision import decide
 from thirtyfold.ship.formats.onnx.formula import formula
 from thirtyfold.ship.formats.onnx.graph import ML_OPSET, OPSET, Graph, Value
@@ -61,7 +61,9 @@ class Onnx:
     def answers(self, data: bytes, package: Package, columns: Mapping[str, Array]) -> pl.DataFrame:
         """Run a written file in ONNX Runtime on typed columns; a frame like that of ``Package.predict``."""
         session = _session(data)
-        feed = {c.name: _fed(typed(c).dtype, columns[c.name]) for c in package.columns if not _holds_files(c)}
+        feed = {
+            c.name: _fed(typed(c).dtype, columns[c.name]) for c in package.columns if c.name not in _opened(package)
+        }
         feed |= {name: op.apply(columns[c]).reshape(-1, *op.shape) for name, (c, op) in _decoders(package).items()}
         names = [o.name for o in session.get_outputs()]
         out = dict(zip(names, session.run(names, feed), strict=True))
@@ -115,21 +117,31 @@ def _inputs(g: Graph, package: Package) -> dict[str, Value]:
     return {
         c.name: _kept(g, c, g.input(c.name, "text" if typed(c).dtype == "text" else "number"))
         for c in package.columns
-        if not _holds_files(c)
+        if c.name not in _opened(package)
     }
 
 
-def _holds_files(column: Column) -> bool:
-    return hasattr(typed(column), "content")
+def _opened(package: Package) -> set[str]:
+    """The columns that nothing reads as they are: pictures, sounds, texts that come as tokens."""
+    encoder = package.encoder
+    opened = {f.column for f in encoder.features if _decoder(f) is not None}
+    used = {f.column for f in encoder.features if _decoder(f) is None}
+    used |= {n for _, text in encoder.derived for n in Expression(text).names}
+    return opened - used - {getattr(package.task, "by", None)}
+
+
+def _decoder(feature: Feature) -> Decoder | None:
+    first = feature.chain[0] if feature.chain else None
+    return first if isinstance(first, Decoder) else None
 
 
 def _decoders(package: Package) -> dict[str, tuple[str, Decoder]]:
     """The inputs that hold decoded files: the column's name, with the shape where a column is decoded in two ways."""
     found: dict[str, tuple[str, Decoder]] = {}
     for feature in package.encoder.features:
-        op = feature.chain[0] if feature.chain else None
-        if isinstance(op, Decoder):
-            name = feature.column
+        op = _decoder(feature)
+        if op is not None:
+            name = f"{feature.column}:tokens" if isinstance(op, Tokens) else feature.column
             if name in found and found[name][1] != op:
                 name = f"{name}:{'x'.join(map(str, op.shape))}"
             found.setdefault(name, (feature.column, op))
@@ -182,10 +194,9 @@ def _features(g: Graph, package: Package, columns: dict[str, Value]) -> str:
     opened = {pair: g.decoded(name, pair[1].shape) for name, pair in _decoders(package).items()}
     parts = []
     for feature in encoder.features:
-        first = feature.chain[0] if feature.chain else None
-        whole = isinstance(first, Decoder)
-        x = opened[feature.column, first] if isinstance(first, Decoder) else known[feature.column]
-        for transform in feature.chain[whole:]:
+        first = _decoder(feature)
+        x = known[feature.column] if first is None else opened[feature.column, first]
+        for transform in feature.chain[first is not None :]:
             x = add(g, transform, x)
         parts.append(x.name)
     whole = g.op("Concat", *parts, axis=1) if len(parts) > 1 else parts[0]
