@@ -242,9 +242,7 @@ class LogMel(_Op):
         from thirtyfold.core import content, sound
 
         def make(data: bytes) -> Array:
-            return sound.log_mel(
-                data, self.rate, self.frames, self.window, self.hop, self.bands, level=self.level
-            )
+            return sound.log_mel(data, self.rate, self.frames, self.window, self.hop, self.bands, level=self.level)
 
         blank = np.full(self.shape, np.log(sound.FLOOR), dtype=np.float32)
         return content.each(x, self.model_dump_json(), make, blank)

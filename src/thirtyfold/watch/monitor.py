@@ -150,7 +150,9 @@ class _Trial:
         spread = float(np.nanstd(self.package.arrays(learning)[name])) if numbers else 1.0
         noticed = []
         for size in SHIFTS:
-            hits = [self.alarm(_moved(self.draw(), name, size, spread, self.strange(name))) for _ in range(WINDOWS // 4)]
+            hits = [
+                self.alarm(_moved(self.draw(), name, size, spread, self.strange(name))) for _ in range(WINDOWS // 4)
+            ]
             noticed.append(float(np.mean(hits)))
         return name, {"share of windows with an alarm": noticed}
 
@@ -170,7 +172,9 @@ class _Trial:
         spread = float(np.nanstd(self.columns[column])) if self.columns[column].dtype != object else 1.0
         slow, lost = _answers(self.rows, 60_000.0), _failures(self.rows)
         usual = {
-            "drift": _live(_answers(self.rows, 2.0), typed=_moved(self.draw(), column, 1.0, spread, self.strange(column))),
+            "drift": _live(
+                _answers(self.rows, 2.0), typed=_moved(self.draw(), column, 1.0, spread, self.strange(column))
+            ),
             "latency": _live(slow),
             "failures": replace(_live(_answers(self.rows, 2.0)), failures=lost),
             "accuracy": _labeled_live(self.package, self.labeled, self.rng),

@@ -175,9 +175,7 @@ class Cnn:
         y = np.eye(data.classes)[target] if data.classes else ((target - scale[0]) / scale[1])[:, None]
         weight = data.weight if weight is None else weight
         w = np.ones(len(data)) if weight is None else np.asarray(weight)
-        return Rows(
-            np.ascontiguousarray(data.matrix, dtype=np.float32), y.astype(np.float32), w.astype(np.float32)
-        )
+        return Rows(np.ascontiguousarray(data.matrix, dtype=np.float32), y.astype(np.float32), w.astype(np.float32))
 
     def _keep(self, net: nn.Module, head: str) -> None:
         """The network as a graph, answers included; from now on the graph is what answers."""
@@ -187,9 +185,7 @@ class Cnn:
             graph.add("Softmax", [x], "raw", axis=1)
         else:
             names = ("center", "spread", "low", "high")
-            center, spread, low, high = (
-                graph.constant(n, v) for n, v in zip(names, self._state["scale"], strict=True)
-            )
+            center, spread, low, high = (graph.constant(n, v) for n, v in zip(names, self._state["scale"], strict=True))
             moved = graph.add("Add", [graph.add("Mul", [x, spread], "wide"), center], "moved")
             graph.add("Clip", [moved, low, high], "raw")
         features = sum(int(np.prod(shape)) for _, shape, _, _ in self._state["layout"])
@@ -202,7 +198,9 @@ class Cnn:
 
     def size(self) -> dict[str, int]:
         found = weights_of(self._graph)
-        learned = {n: w for n, w in found.items() if not n.endswith((".mean", ".deviation", "running_mean", "running_var"))}
+        learned = {
+            n: w for n, w in found.items() if not n.endswith((".mean", ".deviation", "running_mean", "running_var"))
+        }
         layers = sum(w.ndim > 1 for w in learned.values())
         return {"parameters": sum(int(w.size) for w in learned.values()), "layers": layers}
 

@@ -39,7 +39,9 @@ def _built(network: nn.Module, train: Encoded) -> Evidence:
         if not list(layer.children()) and any(True for _ in layer.parameters())
     )
     inputs = ", ".join(f"{_block(b.form, b.shape)}{f' of {b.column}' if b.column else ''}" for b in train.blocks)
-    why = f"{len(rows)} layers with {count:,} weights and offsets read {inputs}; each part becomes an embedding, and one "
+    why = (
+        f"{len(rows)} layers with {count:,} weights and offsets read {inputs}; each part becomes an embedding, and one "
+    )
     why += "head decides on all of them side by side."
     numbers = {"parameters": count, "blocks": [[b.form, list(b.shape), b.column] for b in train.blocks]}
     return Evidence(14, why, numbers, (TableView("Layers", ("name", "kind", "size", "weights"), rows),))

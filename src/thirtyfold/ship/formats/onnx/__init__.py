@@ -2,7 +2,8 @@
 
 Inputs, shape [rows, 1]: numbers and moments (seconds since 1970, UTC) as float64 with NaN for missing; text with "" for
 missing. A picture or a recording comes decoded, as float32 [rows, channels, height, width] (0 to 255) or [rows, frames,
-bands] (log-mel), just as the encoder's first transform gives it: no graph can open a file. Outputs: ``probabilities`` and ``label`` (and ``unsure``) for classification, ``prediction`` for regression.
+bands] (log-mel), just as the encoder's first transform gives it: no graph can open a file.
+Outputs: ``probabilities`` and ``label`` (and ``unsure``) for classification, ``prediction`` for regression.
 """
 
 from collections.abc import Mapping
@@ -183,9 +184,8 @@ def _features(g: Graph, package: Package, columns: dict[str, Value]) -> str:
     parts = []
     for feature in encoder.features:
         first = feature.chain[0] if feature.chain else None
-        whole = isinstance(first, Decoder)
         x = opened[feature.column, first] if isinstance(first, Decoder) else known[feature.column]
-        for transform in feature.chain[whole:]:
+        for transform in feature.chain[isinstance(first, Decoder) :]:
             x = add(g, transform, x)
         parts.append(x.name)
     whole = g.op("Concat", *parts, axis=1) if len(parts) > 1 else parts[0]
