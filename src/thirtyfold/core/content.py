@@ -38,7 +38,11 @@ _roots: tuple[Path, ...] = ()
 
 def roots_of(lineage: Mapping[str, Any]) -> list[Path]:
     """The folders of files that a table was collected from."""
-    own = [Path(str(lineage["address"]))] if lineage.get("format") == "folder" and lineage.get("address") else []
+    own: list[Path] = []
+    if lineage.get("kept"):  # fetched from somewhere, and kept under the home
+        own = [Path(os.environ.get("THIRTYFOLD_HOME") or ".thirtyfold") / str(lineage["kept"])]
+    elif lineage.get("format") == "folder" and lineage.get("address"):
+        own = [Path(str(lineage["address"]))]
     return [*own, *(r for p in lineage.get("parts") or () for r in roots_of(p))]
 
 
@@ -154,7 +158,7 @@ class _Kept:
 _kept = _Kept()
 
 
-def each(values: Sequence[Any], how: str, make: Callable[[bytes], Array], blank: Array) -> Array:
+def each(values: Sequence[Any] | Array, how: str, make: Callable[[bytes], Array], blank: Array) -> Array:
     """``make`` of the file behind every value, side by side: float32 (rows, width); ``blank`` for a missing one.
 
     ``how`` names what ``make`` does: what was made of a file is kept for the next who asks for the same. Files are
@@ -178,7 +182,7 @@ def each(values: Sequence[Any], how: str, make: Callable[[bytes], Array], blank:
         except ValueError as error:
             faults.append(Fault(value[:60], f"{error}."))
 
-    if len(values) < 8:  # noqa: PLR2004 - a request: threads would cost more than they save
+    if len(values) < 8:
         for at in range(len(values)):
             one(at)
     else:

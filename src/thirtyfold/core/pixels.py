@@ -1,4 +1,4 @@
-"""Pixels: a picture's file to points, the same in training and at serving. Pillow decodes; nothing else looks inside."""
+"""Pixels: a picture's file to points, the same in training and at serving. Pillow decodes, and nothing else."""
 
 from __future__ import annotations
 
@@ -89,9 +89,9 @@ def _deep(image: Any) -> Any:
     values = np.asarray(image, dtype=np.float64)
     values = np.where(np.isfinite(values), values, 0.0)
     low, high = float(values.min()), float(values.max())
-    if low >= 0 and high <= 255:  # noqa: PLR2004 - already bytes
+    if low >= 0 and high <= 255:
         small = values
-    elif low >= 0 and high <= 65535:  # noqa: PLR2004
+    elif low >= 0 and high <= 65535:
         small = values / 257
     else:
         small = (values - low) * (255 / (high - low))
@@ -141,6 +141,6 @@ def png(points: Array) -> bytes:
     height, width = array.shape[:2]
     lines = np.zeros((height, 1 + array[0].size), dtype=np.uint8)
     lines[:, 1:] = array.reshape(height, -1)
-    head = struct.pack(">IIBBBBB", width, height, 8, 0 if array.ndim == 2 else 2, 0, 0, 0)  # noqa: PLR2004
+    head = struct.pack(">IIBBBBB", width, height, 8, 0 if array.ndim == 2 else 2, 0, 0, 0)
     packed = zlib.compress(lines.tobytes(), 9)
     return b"\x89PNG\r\n\x1a\n" + chunk(b"IHDR", head) + chunk(b"IDAT", packed) + chunk(b"IEND", b"")

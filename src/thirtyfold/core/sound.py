@@ -10,7 +10,7 @@ from typing import Any
 from thirtyfold.core.errors import Fault, MissingExtra
 from thirtyfold.core.late import Array, np
 
-__all__ = ["FLOOR", "facts", "length_of", "log_mel", "mel_filters", "spectrum", "wave"]
+__all__ = ["FLOOR", "facts", "length_of", "log_mel", "mel_filters", "resampled", "spectrum", "wave"]
 
 FLOOR = 1e-6
 """Power below which all is silence; its logarithm is what padding holds."""
@@ -57,11 +57,37 @@ def wave(data: bytes, rate: int, seconds: float) -> Array:
         raise ValueError(f"the sound breaks off: {asked:,} samples were promised, {len(heard):,} are there")
     mono = np.nan_to_num(heard.mean(axis=1, dtype=np.float32), posinf=1.0, neginf=-1.0)
     if own != rate:
-        from scipy.signal import resample_poly
+        mono = resampled(mono, own, rate)
+    found: Array = mono[: max(1, round(seconds * rate))]
+    return found
 
-        shared = math.gcd(own, rate)
-        mono = resample_poly(mono, rate // shared, own // shared).astype(np.float32)
-    return mono[: max(1, round(seconds * rate))]
+
+def resampled(samples: Array, own: int, rate: int) -> Array:
+    """Samples at another rate, float32 (samples * rate / own,): each new one is a weighted sum of those around it,
+    by a sinc under a Kaiser window (J. O. Smith, "Digital Audio Resampling"), so that nothing folds down from above.
+    """
+    shared = math.gcd(own, rate)
+    up, down = rate // shared, own // shared
+    bank, half = _bank(up, down)
+    many = -(-len(samples) * up // down)
+    padded = np.pad(samples.astype(np.float32), (half, half + 1))
+    windows = np.lib.stride_tricks.sliding_window_view(padded, 2 * half + 1)
+    out = np.empty(many, dtype=np.float32)
+    for start in range(0, many, 32_768):  # so that an hour needs no more memory than a second
+        at = np.arange(start, min(many, start + 32_768), dtype=np.int64) * down
+        out[start : start + len(at)] = np.einsum("ij,ij->i", windows[at // up], bank[at % up])
+    return out
+
+
+@lru_cache(maxsize=16)
+def _bank(up: int, down: int) -> tuple[Array, int]:
+    """The weights for each of the ``up`` places between two old samples, float32 (up, 2 * half + 1), and ``half``."""
+    cutoff = min(1.0, up / down) * 0.95
+    half = math.ceil(20 / cutoff)
+    away = np.arange(-half, half + 1)[None, :] - np.arange(up)[:, None] / up
+    window = np.i0(9.0 * np.sqrt(np.maximum(0.0, 1 - (away / (half + 1)) ** 2))) / np.i0(9.0)
+    weights = cutoff * np.sinc(cutoff * away) * window
+    return (weights / weights.sum(axis=1, keepdims=True)).astype(np.float32), half
 
 
 @lru_cache(maxsize=32)
@@ -96,7 +122,7 @@ def log_mel(data: bytes, rate: int, frames: int, window: int, hop: int, bands: i
     heard = wave(data, rate, samples / rate)[:samples]
     if level:
         peak = float(np.abs(heard).max())
-        heard = heard / peak if peak > 1e-3 else heard  # noqa: PLR2004 - 60 decibels below full is silence
+        heard = heard / peak if peak > 1e-3 else heard
     full = np.zeros(samples, dtype=np.float32)
     full[: len(heard)] = heard
     power = spectrum(full, window, hop) @ mel_filters(rate, window, bands)

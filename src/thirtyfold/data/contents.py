@@ -40,7 +40,7 @@ def _is(value: str, endings: Sequence[str], magic: Callable[[bytes], bool]) -> b
             return find(value) is not None
         except ValueError:
             return True
-    if len(value) < 48 or "\0" in value:  # noqa: PLR2004 - no file is so short
+    if len(value) < 48 or "\0" in value:
         return False
     text = value.split(",", 1)[-1] if value.startswith("data:") else value
     try:

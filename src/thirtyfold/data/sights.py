@@ -37,7 +37,7 @@ def sights(encoder: Encoder, matrix: Array, contents: set[str]) -> tuple[list[st
 def _told(feature: Feature) -> str:
     if feature.form == "image":
         channels, height, width = feature.shape
-        return f"{width} x {height} points {'in color' if channels == 3 else 'of gray'}"  # noqa: PLR2004
+        return f"{width} x {height} points {'in color' if channels == 3 else 'of gray'}"
     return f"{feature.shape[0]} frames of {feature.shape[1]} bands"
 
 

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import base64
 import hashlib
 from typing import Any, ClassVar, Literal
 
-from thirtyfold.core.late import np, pl
+from thirtyfold.core.errors import Fault, SpecError
+from thirtyfold.core.late import Array, np, pl
+from thirtyfold.core.pixels import png
 from thirtyfold.core.step import Context
 from thirtyfold.data.reading import Read, quarantined
 
@@ -38,12 +41,23 @@ _NAMES: dict[str, list[str]] = {
 
 
 class Sklearn:
-    """One of scikit-learn's own tables, its answer in the column ``target``: class names, or the amount."""
+    """One of scikit-learn's own tables, its answer in the column ``target``: class names, or the amount.
+
+    ``images`` gives the digits as pictures, a PNG a row in the column ``image``, instead of 64 numbers.
+    """
 
     suffixes: ClassVar[tuple[str, ...]] = ()
 
-    def __init__(self, name: Literal["breast_cancer", "iris", "wine", "digits", "diabetes", "linnerud"]) -> None:
+    def __init__(
+        self,
+        name: Literal["breast_cancer", "iris", "wine", "digits", "diabetes", "linnerud"],
+        *,
+        images: bool = False,
+    ) -> None:
+        if images and name != "digits":
+            raise SpecError(Fault("collect.sklearn.images", f"'{name}' has no pictures.", "digits"))
         self.name: str = name
+        self.images = images
 
     def read(self, context: Context) -> Read:
         """All rows."""
@@ -64,7 +78,7 @@ class Sklearn:
 
     def columns(self) -> list[str]:
         """The names of the columns, without loading scikit-learn."""
-        return [*_NAMES[self.name], "target"]
+        return ["image", "target"] if self.images else [*_NAMES[self.name], "target"]
 
     def peek(self, rows: int) -> pl.DataFrame:
         """The first rows."""
@@ -80,7 +94,14 @@ class Sklearn:
             goals = {str(n): pl.Series(found.target[:, i]) for i, n in enumerate(found.target_names)}
             first = next(iter(goals))
             return pl.DataFrame({**columns, **{n: s for n, s in goals.items() if n != first}, "target": goals[first]})
+        if self.images:
+            columns = {"image": pl.Series([_png(image) for image in found.images])}
         answer = pl.Series(found.target)
         if self.name not in _NUMBERS:
             answer = pl.Series([str(found.target_names[int(t)]) for t in found.target])
         return pl.DataFrame({**columns, "target": answer})
+
+
+def _png(image: Array) -> str:
+    """A picture of 0 to 16 as a data URI; ink is white."""
+    return "data:image/png;base64," + base64.b64encode(png(np.round(image * (255 / 16)))).decode("ascii")

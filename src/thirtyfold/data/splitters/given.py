@@ -48,5 +48,6 @@ class Given:
             asked = [shares[p] if p in lacking else 0.0 for p in (TRAIN, VALIDATION, TEST)]
             left = (1 - asked[1] - asked[2], asked[1], asked[2])
             dealt = deal(copies[train], strata_of(table)[train], left, lots(table, seed)[train])
-            parts[train] = dealt
+            # Few rows may be dealt one to every part; a part that was given stays as it was given.
+            parts[train] = np.where(np.isin(dealt, lacking), dealt, TRAIN)
         return parts

@@ -36,15 +36,16 @@ class Image:
     def __init__(
         self,
         size: Annotated[int, Field(ge=2, le=1024)] | None = None,
-        color: bool | None = None,
         fit: Literal["stretch", "crop"] = "stretch",
+        *,
+        color: bool | None = None,
     ) -> None:
         """Set the options.
 
         Args:
             size: Points of the longer side; by default as in the training rows, 64 at most.
-            color: Whether colors are kept; by default where the training rows have any.
             fit: How a picture of other proportions is made to fit: stretched, or its middle cut out.
+            color: Whether colors are kept; by default where the training rows have any.
         """
         self.size, self.color, self.fit_by = size, color, fit
 
@@ -73,7 +74,7 @@ class Image:
             return Fitted((), why="there is no picture")
         sizes = [pixels.size_of(v) for v in some]
         color = _colored(some, sizes) if self.color is None else self.color
-        height, width = self._shape(sizes, len(column), color, form)
+        height, width = self._shape(sizes, len(column), form, color=color)
         op = Pixels(height=height, width=width, color=color, crop=self.fit_by == "crop")
         seen = op.apply(np.array(some[:: max(1, len(some) // 60)], dtype=object))
         op = op.model_copy(update={"fill": round(float(seen.mean()), 3)})
@@ -85,7 +86,7 @@ class Image:
         places = [",".join(map(str, np.unravel_index(i, op.shape))) for i in range(int(np.prod(op.shape)))]
         return Fitted((Feature(name, tuple(f"{name}[{p}]" for p in places), chain),), why=why)
 
-    def _shape(self, sizes: list[tuple[int, int, bool]], rows: int, color: bool, form: Form) -> tuple[int, int]:
+    def _shape(self, sizes: list[tuple[int, int, bool]], rows: int, form: Form, *, color: bool) -> tuple[int, int]:
         """Height and width: the usual proportions, within what was asked for and what the memory holds."""
         width, height = (float(np.median([s[i] for s in sizes])) for i in (0, 1))
         longest = float(self.size or min(_LONGEST, max(width, height, _LEAST)))
@@ -112,7 +113,7 @@ def _colored(some: list[str], sizes: list[tuple[int, int, bool]]) -> bool:
     if not told:
         return False
     small = each(told, "color", _small, np.zeros(3 * 256)).reshape(len(told), 3, 256)
-    return bool((small.max(axis=1) - small.min(axis=1)).max() > 12)  # noqa: PLR2004
+    return bool((small.max(axis=1) - small.min(axis=1)).max() > 12)
 
 
 def _small(data: bytes) -> Array:

@@ -119,7 +119,9 @@ def _centered(mean: list[float], deviation: list[float], shape: tuple[int, ...])
             self.register_buffer("deviation", torch.tensor(deviation, dtype=torch.float32).reshape(shape))
 
         def forward(self, x: Tensor) -> Tensor:
-            centered: Tensor = (x - self.mean) / self.deviation
+            middle: Any = self.mean
+            spread: Any = self.deviation
+            centered: Tensor = (x - middle) / spread
             return centered
 
     return Centered()
@@ -205,7 +207,7 @@ def drawn_by(network: nn.Module, initializer: Initializer, seed: int) -> dict[st
     deviations: dict[str, float] = {}
     with torch.no_grad():
         for name, weight in network.named_parameters():
-            if weight.ndim < 2:  # noqa: PLR2004 - offsets and normalizations start as they are: at zero and one
+            if weight.ndim < 2:
                 if name.endswith("bias"):
                     weight.zero_()
                 continue

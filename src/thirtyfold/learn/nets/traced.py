@@ -43,12 +43,19 @@ def drawn(network: nn.Module, graph: Graph, given: str = "features") -> str:
 
 
 def weights_of(graph: bytes) -> dict[str, Array]:
-    """The weights that a graph was drawn with, by their names in the network."""
+    """The weights that a graph was drawn with, by their names in the network; those of eight bits as float32 again."""
     import onnx
     from onnx import numpy_helper
 
-    constants = onnx.load_from_string(graph).graph.initializer
-    return {t.name.removeprefix("net."): numpy_helper.to_array(t) for t in constants if t.name.startswith("net.")}
+    graph_of = onnx.load_from_string(graph).graph
+    constants = {t.name: numpy_helper.to_array(t) for t in graph_of.initializer}
+    for node in graph_of.node:
+        if node.op_type == "DequantizeLinear":
+            small, scale = (constants.pop(n) for n in node.input)
+            axis = next(a.i for a in node.attribute if a.name == "axis")
+            wide = scale.reshape([-1 if i == axis else 1 for i in range(small.ndim)])
+            constants[node.output[0]] = (small * wide).astype(np.float32)
+    return {n.removeprefix("net."): w for n, w in constants.items() if n.startswith("net.")}
 
 
 def _plain(tensor: Any) -> Array:

@@ -14,7 +14,7 @@ from thirtyfold.ship.lighter import Given, Variant, repeated
 
 __all__ = ["Distill"]
 
-_SMALL = ("boosting", "linear", "tree", "mlp")
+_SMALL = ("boosting", "linear", "tree", "mlp", "cnn")
 """Models that are small already: their own compression is quantize and prune."""
 
 
@@ -29,8 +29,8 @@ class Distill:
         self.student, self.rounds = student, rounds
 
     def variants(self, package: Package, given: Given) -> list[Variant]:
-        if package.manifest["model"] in _SMALL:
-            return []
+        if package.manifest["model"] in _SMALL or given.learning.layout:
+            return []  # no other model learns from the points of pictures what a network answers
         family: Family[Model] = Family("learn.models")
         choice: Choice = (
             {"boosting": {"rounds": self.rounds, "patience": 0}} if self.student == "boosting" else self.student

@@ -16,6 +16,8 @@ __all__ = ["Quantize"]
 _SPARE = ("split_gain", "internal_value", "internal_weight", "internal_count", "leaf_weight", "leaf_count")
 """What LightGBM keeps of its training and does not need to predict."""
 _LEAST = 64
+_AXIS = {2: 1, 4: 0}
+"""The axis along which constants have a scale each, by their number of axes: columns, and a convolution's outcomes."""
 
 
 class Quantize:
@@ -99,8 +101,8 @@ def _shortest(value: float) -> str:
 
 
 def _int8(weights: Array) -> tuple[Array, Array]:
-    """Symmetric, a scale for each column of a matrix."""
-    scale = np.maximum(np.abs(weights).max(axis=0), 1e-12) / 127
+    """Symmetric, a scale for each place of the last axis: a column of a matrix, an outcome of a convolution."""
+    scale = np.maximum(np.abs(weights).max(axis=tuple(range(weights.ndim - 1))), 1e-12) / 127
     return np.clip(np.round(weights / scale), -127, 127).astype(np.int8), scale.astype(np.float32)
 
 
@@ -125,7 +127,7 @@ def _graph(data: bytes, bits: int) -> tuple[str, bytes]:
 
 
 def _initializers(data: bytes) -> bytes:
-    """Every matrix of float32 constants as int8 with DequantizeLinear behind it."""
+    """Every matrix of float32 constants, and every convolution's, as int8 with DequantizeLinear behind it."""
     import onnx
     from onnx import helper, numpy_helper
 
@@ -134,13 +136,15 @@ def _initializers(data: bytes) -> bytes:
     kept: list[Any] = []
     for tensor in model.graph.initializer:
         array = numpy_helper.to_array(tensor)
-        if array.ndim != 2 or array.size < _LEAST or array.dtype != np.float32:
+        if array.ndim not in _AXIS or array.size < _LEAST or array.dtype != np.float32:
             kept.append(tensor)
             continue
-        small, scale = _int8(array)
+        axis = _AXIS[array.ndim]
+        small, scale = _int8(np.moveaxis(array, axis, -1))
+        small = np.ascontiguousarray(np.moveaxis(small, -1, axis))
         names = [f"{tensor.name}_int8", f"{tensor.name}_scale"]
         kept += [numpy_helper.from_array(a, n) for a, n in zip((small, scale), names, strict=True)]
-        first.append(helper.make_node("DequantizeLinear", names, [tensor.name], axis=1))
+        first.append(helper.make_node("DequantizeLinear", names, [tensor.name], axis=axis))
     nodes = [*first, *model.graph.node]
     del model.graph.initializer[:], model.graph.node[:]
     model.graph.initializer.extend(kept)

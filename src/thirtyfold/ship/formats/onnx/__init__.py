@@ -2,7 +2,8 @@
 
 Inputs, shape [rows, 1]: numbers and moments (seconds since 1970, UTC) as float64 with NaN for missing; text with "" for
 missing. A picture or a recording comes decoded, as float32 [rows, channels, height, width] (0 to 255) or [rows, frames,
-bands] (log-mel), just as the encoder's first transform gives it: no graph can open a file. Outputs: ``probabilities`` and ``label`` (and ``unsure``) for classification, ``prediction`` for regression.
+bands] (log-mel), just as the encoder's first transform gives it: no graph can open a file.
+Outputs: ``probabilities`` and ``label`` (and ``unsure``) for classification, ``prediction`` for regression.
 """
 
 from collections.abc import Mapping
