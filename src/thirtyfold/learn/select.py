@@ -38,7 +38,9 @@ class _Case(NamedTuple):
     kinds: dict[str, str] = {}  # noqa: RUF012 - a NamedTuple's default is never changed
     """The columns that are pictures, sounds and the like, with the word of their type."""
     forms: frozenset[Form] = frozenset()
-    """The forms, besides plain numbers, in which these can be read."""
+    """The forms, besides plain numbers, in which columns can be read."""
+    texts: tuple[str, ...] = ()
+    """The columns that are free text: words of it are numbers too, and networks can read the whole."""
 
 
 class Select:
@@ -53,9 +55,10 @@ class Select:
         del goal
         kinds = {n: learning.columns[n].type for n in inputs}
         forms = {n: _shaped(word) for n, word in kinds.items()}
-        kinds = {n: word for n, word in kinds.items() if forms[n]}
-        whole = frozenset(f for n in kinds for f in forms[n])
-        case = _Case(aim.task, len(learning), len(inputs), context.remaining(), kinds, whole)
+        texts = tuple(n for n in inputs if "tokens" in forms[n])
+        kinds = {n: word for n, word in kinds.items() if forms[n] and n not in texts}
+        whole = frozenset(f for n in inputs for f in forms[n])
+        case = _Case(aim.task, len(learning), len(inputs), context.remaining(), kinds, whole, texts)
         word, options = split_choice(self.model, "model")
         if word == "auto":
             return _told(case, *_auto(case))
@@ -105,7 +108,9 @@ def _auto(case: _Case) -> tuple[list[Candidate], list[tuple[str, str]]]:
             f"hard to get wrong, and its mistakes differ from boosting's; {case.rows:,} rows",
         ),
         "mlp": _mlp(case),
-        "cnn": (False, "made for pictures and sounds, and no column holds any"),
+        "cnn": _reading(case),
+        "rnn": (False, "slower than convolutions, which mostly see as much; name it where order decides"),
+        "transformer": (False, "wants more text than convolutions do; name it for long texts and many rows"),
         "svm": (case.rows <= 3000, f"curved borders are worth a try up to 3,000 rows; there are {case.rows:,}"),
         "nearest": (False, "seldom better on mixed columns, and it has to keep its rows"),
         "tree": (False, "a forest is many of them; name it when a person has to read the model"),
@@ -148,6 +153,19 @@ def _chosen(case: _Case, rules: dict[str, tuple[bool, str]]) -> tuple[list[Candi
 def _sized(case: _Case) -> dict[str, Any]:
     """Times through the rows: some thousand steps are enough for few rows, and more rows need fewer times."""
     return {"epochs": int(min(60, max(10, 120_000 // max(1, case.rows))))}
+
+
+def _reading(case: _Case) -> tuple[bool, str]:
+    """A network that reads texts whole: where there is little else to go by, or time enough."""
+    able = _torch(case)
+    if not case.texts or not able[0]:
+        return False, able[1] if case.texts else "made for pictures, sounds and texts, and no column holds any"
+    names = ", ".join(f"'{n}'" for n in case.texts)
+    if case.columns - len(case.texts) > 3 and (case.seconds is None or case.seconds < 300):
+        return False, f"{names} is text, one column of {case.columns}; give minutes to have a network read it whole"
+    if case.rows > 30_000 and (case.seconds is None or case.seconds < case.rows / 50):
+        return False, f"{case.rows:,} texts take a network longer than the rest together; give minutes to include it"
+    return True, f"reads {names} whole, in order; the words that are features miss what stands beside what"
 
 
 def _torch(case: _Case) -> tuple[bool, str]:

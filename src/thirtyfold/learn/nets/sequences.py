@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Literal
 if TYPE_CHECKING:
     from torch import Tensor, nn
 
-__all__ = ["attended", "convolved", "embedded", "recurrent"]
+__all__ = ["attended", "convolved", "embedded", "lined", "patched", "placed", "recurrent"]
 
 FAR = 1e4
 """What a place of padding is below all others before a softmax or a maximum."""
@@ -23,7 +23,7 @@ WIDTHS = (1, 3, 5)
 
 
 def embedded(codes: int, length: int, width: int, dropout: float) -> nn.Module:
-    """(rows, length) codes, 0 for padding, to (rows, length, width + 1); the last number is 1 where there is a token."""
+    """(rows, length) codes, 0 for padding, to (rows, length, width + 1); the last number is 1 where a token is."""
     import torch
     from torch import nn
 
@@ -39,6 +39,68 @@ def embedded(codes: int, length: int, width: int, dropout: float) -> nn.Module:
             return torch.cat((found * there, there), 2)
 
     return Embedded()
+
+
+def placed(centered: nn.Module, length: int, inside: int) -> nn.Module:
+    """(rows, length x inside) frames to (rows, length, inside + 1): every one of them is there."""
+    import torch
+    from torch import nn
+
+    class Placed(nn.Module):
+        def __init__(self) -> None:
+            super().__init__()
+            self.centered = centered
+
+        def forward(self, x: Tensor) -> Tensor:
+            found: Tensor = self.centered(x.reshape(-1, length, inside))
+            return torch.cat((found, found[:, :, :1] * 0.0 + 1.0), 2)
+
+    return Placed()
+
+
+def lined(centered: nn.Module, size: tuple[int, int, int]) -> nn.Module:
+    """(rows, channels x height x width) pictures line by line: (rows, height, channels x width + 1)."""
+    import torch
+    from torch import nn
+
+    channels, height, width = size
+
+    class Lined(nn.Module):
+        def __init__(self) -> None:
+            super().__init__()
+            self.centered = centered
+
+        def forward(self, x: Tensor) -> Tensor:
+            found = self.centered(x.reshape(-1, channels, height, width)).permute(0, 2, 1, 3)
+            found = found.reshape(-1, height, channels * width)
+            return torch.cat((found, found[:, :, :1] * 0.0 + 1.0), 2)
+
+    return Lined()
+
+
+def patched(centered: nn.Module, size: tuple[int, int, int], patch: int, width: int) -> tuple[nn.Module, int]:
+    """(rows, channels x height x width) pictures cut into squares, each made (width,) by one layer (Dosovitskiy et al.
+    2021): (rows, squares, width + 1), and how many squares there are. What does not fill a square at the border is cut.
+    """
+    import torch
+    from torch import nn
+
+    channels, height, wide = size
+    side = min(patch, height, wide)
+    squares = (height // side) * (wide // side)
+
+    class Patched(nn.Module):
+        def __init__(self) -> None:
+            super().__init__()
+            self.centered = centered
+            self.cut = nn.Conv2d(channels, width, side, stride=side)
+
+        def forward(self, x: Tensor) -> Tensor:
+            found = self.cut(self.centered(x.reshape(-1, channels, height, wide)))
+            found = found.reshape(-1, width, squares).permute(0, 2, 1)
+            return torch.cat((found, found[:, :, :1] * 0.0 + 1.0), 2)
+
+    return Patched(), squares
 
 
 def convolved(length: int, inside: int, width: int, dropout: float) -> tuple[nn.Module, int]:

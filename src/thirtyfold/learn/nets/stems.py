@@ -8,17 +8,18 @@ part of the network, so that the exported graph holds it.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, Any, Literal, NamedTuple
 
 from thirtyfold.core.encoder import Block, Encoded
 from thirtyfold.core.errors import Fault, SpecError
 from thirtyfold.core.late import np
 from thirtyfold.learn.loop import Initializer, Regularizer
+from thirtyfold.learn.nets.sequences import attended, convolved, embedded, lined, patched, placed, recurrent
 
 if TYPE_CHECKING:
     from torch import Tensor, nn
 
-__all__ = ["Shape", "drawn_by", "fusion", "normals"]
+__all__ = ["Reader", "drawn_by", "fusion", "normals"]
 
 GRID = 3
 """Cells a side, at most, in which a residual network keeps apart where something is."""
@@ -28,12 +29,17 @@ ROWS = 2000
 """Rows that means and deviations are taken from."""
 
 
-class Shape(NamedTuple):
-    """How large: channels of the first stage, blocks in each stage, units of an embedding and of the head."""
+class Reader(NamedTuple):
+    """How blocks are read, and how large: channels, memory or looks; blocks or levels; units of the head."""
 
+    way: Literal["convolved", "recurrent", "attended"]
     width: int
     depth: int
     embedding: int
+    dropout: float = 0.0
+    cell: Literal["gru", "lstm"] = "gru"
+    heads: int = 4
+    patch: int = 4
 
 
 def normals(train: Encoded) -> list[tuple[list[float], list[float]]]:
@@ -54,7 +60,7 @@ def normals(train: Encoded) -> list[tuple[list[float], list[float]]]:
 def fusion(
     blocks: Sequence[Block],
     normal: Sequence[tuple[list[float], list[float]]],
-    shape: Shape,
+    reader: Reader,
     outputs: int,
     regularizers: Sequence[Regularizer],
 ) -> nn.Module:
@@ -66,7 +72,7 @@ def fusion(
     stems: list[tuple[int, int, nn.Module]] = []
     wide = at = 0
     for block, (mean, deviation) in zip(blocks, normal, strict=True):
-        stem, out = _stem(block, mean, deviation, shape)
+        stem, out = _stem(block, mean, deviation, reader)
         stems.append((at, at + block.width, stem))
         wide += out
         at += block.width
@@ -77,8 +83,8 @@ def fusion(
             for number, (_, _, stem) in enumerate(stems, start=1):
                 self.add_module(f"stem{number}", stem)
             self.head = nn.Sequential(
-                nn.Linear(wide, shape.embedding), nn.BatchNorm1d(shape.embedding), nn.ReLU(), *extra,
-                nn.Linear(shape.embedding, outputs),
+                nn.Linear(wide, reader.embedding), nn.BatchNorm1d(reader.embedding), nn.ReLU(), *extra,
+                nn.Linear(reader.embedding, outputs),
             )  # fmt: skip
 
         def forward(self, x: Tensor) -> Tensor:
@@ -93,18 +99,48 @@ def fusion(
     return Fusion()
 
 
-def _stem(block: Block, mean: list[float], deviation: list[float], shape: Shape) -> tuple[nn.Module, int]:
+def _stem(block: Block, mean: list[float], deviation: list[float], reader: Reader) -> tuple[nn.Module, int]:
     """The stem of one block and the width of its embedding."""
-    match block.form:
-        case "image":
+    match block.form, reader.way:
+        case "vector", _:
+            return _numbered(block.width, _centered(mean, deviation, (1, block.width)), reader.embedding)
+        case "image", "convolved":
             channels, height, width = block.shape
-            return _pictured((channels, height, width), _centered(mean, deviation, (1, channels, 1, 1)), shape)
-        case "frames":
+            return _pictured((channels, height, width), _centered(mean, deviation, (1, channels, 1, 1)), reader)
+        case "frames", "convolved":
             frames, bands = block.shape
-            return _pictured((1, frames, bands), _centered(mean, deviation, (1, 1, 1, bands)), shape)
-        case "vector":
-            return _numbered(block.width, _centered(mean, deviation, (1, block.width)), shape)
+            return _pictured((1, frames, bands), _centered(mean, deviation, (1, 1, 1, bands)), reader)
+        case "tokens", _:
+            inside = 4 * reader.width if reader.way == "convolved" else reader.width
+            (length,) = block.shape
+            return _sequence(embedded(block.codes, length, inside, reader.dropout), length, inside, reader)
+        case "frames", _:
+            frames, bands = block.shape
+            return _sequence(placed(_centered(mean, deviation, (1, 1, bands)), frames, bands), frames, bands, reader)
+        case "image", "attended":
+            channels, height, width = block.shape
+            centered = _centered(mean, deviation, (1, channels, 1, 1))
+            source, length = patched(centered, (channels, height, width), reader.patch, reader.width)
+            return _sequence(source, length, reader.width, reader)
+        case "image", "recurrent":
+            channels, height, width = block.shape
+            centered = _centered(mean, deviation, (1, channels, 1, 1))
+            return _sequence(lined(centered, (channels, height, width)), height, channels * width, reader)
     raise SpecError(Fault("model", f"this network does not read '{block.column}', which comes as {block.form}."))
+
+
+def _sequence(source: nn.Module, length: int, inside: int, reader: Reader) -> tuple[nn.Module, int]:
+    """What gives places, and what reads them."""
+    from torch import nn
+
+    match reader.way:
+        case "convolved":
+            body, out = convolved(length, inside, inside, reader.dropout)
+        case "recurrent":
+            body, out = recurrent(length, inside, reader.width, reader.depth, reader.dropout, reader.cell)
+        case "attended":
+            body, out = attended(length, inside, reader.width, reader.depth, reader.heads, reader.dropout)
+    return nn.Sequential(source, body), out
 
 
 def _centered(mean: list[float], deviation: list[float], shape: tuple[int, ...]) -> nn.Module:
@@ -127,29 +163,29 @@ def _centered(mean: list[float], deviation: list[float], shape: tuple[int, ...])
     return Centered()
 
 
-def _numbered(width: int, centered: nn.Module, shape: Shape) -> tuple[nn.Module, int]:
+def _numbered(width: int, centered: nn.Module, embedding: int) -> tuple[nn.Module, int]:
     """Plain numbers: one dense layer."""
     from torch import nn
 
-    out = min(shape.embedding, max(16, 2 * width))
+    out = min(embedding, max(16, 2 * width))
     return nn.Sequential(centered, nn.Linear(width, out), nn.BatchNorm1d(out), nn.ReLU()), out
 
 
-def _pictured(size: tuple[int, int, int], centered: nn.Module, shape: Shape) -> tuple[nn.Module, int]:
+def _pictured(size: tuple[int, int, int], centered: nn.Module, reader: Reader) -> tuple[nn.Module, int]:
     """A residual network (He et al. 2016) that halves the picture until it is small, and keeps a coarse grid of it."""
     from torch import nn
 
     channels, high, wide = size
-    width, step = shape.width, 2 if high * wide > LARGE else 1
+    width, step = reader.width, 2 if high * wide > LARGE else 1
     parts: list[nn.Module] = [*_layer(channels, width, step)]
     high, wide = -(-high // step), -(-wide // step)
     while True:
-        for _ in range(shape.depth):
+        for _ in range(reader.depth):
             parts.append(_residual(width, width, (1, 1)))
         steps = (2 if high > 2 * GRID else 1, 2 if wide > 2 * GRID else 1)
         if steps == (1, 1):
             break
-        wider = min(4 * shape.width, 2 * width)
+        wider = min(4 * reader.width, 2 * width)
         parts.append(_residual(width, wider, steps))
         high, wide, width = -(-high // steps[0]), -(-wide // steps[1]), wider
     pool = (max(1, high // GRID), max(1, wide // GRID))

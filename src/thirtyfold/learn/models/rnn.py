@@ -1,0 +1,81 @@
+"""Rnn: reads texts, sounds and sequences place by place, from both ends, with a memory (GRU or LSTM)."""
+
+from __future__ import annotations
+
+import inspect
+from typing import Annotated, ClassVar, Literal
+
+from pydantic import Field
+
+from thirtyfold.core.family import Choice, Family
+from thirtyfold.core.fieldtype import Form
+from thirtyfold.core.model import Dial
+from thirtyfold.learn.nets.network import Batch, Clip, Count, Dropout, Network
+from thirtyfold.learn.nets.stems import Reader
+
+__all__ = ["Rnn"]
+
+
+class Rnn(Network):
+    """A memory that goes through a sequence from both ends: order counts, and so does what stood long before.
+
+    Takes ``tokens``, ``frames`` and ``image`` (line by line), several of them in a row, and numbers and categories
+    beside them. Slower than convolutions where short patterns say it all.
+    """
+
+    forms: ClassVar[tuple[Form, ...]] = ("tokens", "frames", "image", "vector")
+
+    def __init__(
+        self,
+        width: Annotated[int, Field(ge=4, le=1024)] = 64,
+        depth: Annotated[int, Field(ge=1, le=6)] = 1,
+        cell: Literal["gru", "lstm"] = "gru",
+        embedding: Annotated[int, Field(ge=8, le=4096)] = 128,
+        dropout: Dropout = 0.3,
+        epochs: Count = 20,
+        batch: Batch = 64,
+        clip: Clip = 1.0,
+        loss: Annotated[Choice | None, Family("learn.losses")] = None,
+        optimizer: Annotated[Choice, Family("learn.optimizers")] = {"adamw": {"rate": 3e-3, "decay": 0.05}},  # noqa: B006
+        initializer: Annotated[Choice, Family("learn.initializers")] = "xavier",
+        schedule: Annotated[Choice, Family("learn.schedules")] = "cosine",
+        regularizers: Annotated[list[Choice], Family("learn.regularizers")] = ["early_stopping"],  # noqa: B006
+        framework: Annotated[Choice, Family("learn.frameworks")] = "pytorch",
+        *,
+        balance: bool = False,
+    ) -> None:
+        """Set the options.
+
+        Args:
+            width: Numbers of the memory, each way.
+            depth: Memories, one above the other.
+            cell: What the memory is: ``gru`` (smaller) or ``lstm``.
+            embedding: Units in which all parts of a row come together.
+            dropout: Share of units that are silent in a step.
+            epochs: Times through all training rows, at most.
+            batch: Rows in a step; few rows (under 8 of these) take smaller ones.
+            clip: The longest gradient that a step follows; 0 is no limit.
+            loss: By default cross-entropy for classes, mean squared error for values.
+            optimizer: How weights move, with the learning rate.
+            initializer: Where weights start.
+            schedule: How the rate changes.
+            regularizers: What keeps it from learning the rows by heart, beside dropout.
+            framework: What computes.
+            balance: Weigh classes so that each counts the same.
+        """
+        given = dict(locals())
+        super().__init__({n: given[n] for n in inspect.signature(type(self)).parameters})
+
+    def reader(self) -> Reader:
+        o = self.numbers
+        return Reader("recurrent", o["width"], o["depth"], o["embedding"], o["dropout"], cell=o["cell"])
+
+    @classmethod
+    def space(cls, rows: int, features: int) -> dict[str, Dial]:
+        del rows, features
+        return {
+            "optimizer.adamw.rate": Dial(3e-4, 1e-2, log=True),
+            "width": Dial(16, 192, log=True, kind="int"),
+            "depth": Dial(1, 2, kind="int"),
+            "dropout": Dial(0.0, 0.6),
+        }
