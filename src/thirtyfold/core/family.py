@@ -31,6 +31,7 @@ Choice = str | dict[str, Any]
 
 EXTRAS = {
     "torch": "torch",
+    "tokenizers": "torch",
     "pandas": "pandas",
     "duckdb": "databases",
     "psycopg": "databases",
