@@ -6,7 +6,7 @@ from typing import Any
 
 import numpy as np
 
-from thirtyfold.core.encoder import Encoded
+from thirtyfold.core.encoder import Block, Encoded
 from thirtyfold.core.fieldtype import Array, Form
 from thirtyfold.core.quiet import Quiet
 
@@ -15,7 +15,7 @@ __all__ = ["check_model", "easy_table"]
 
 def easy_table(classes: int, form: Form = "levels", rows: int = 600, seed: int = 7) -> Encoded:
     """Rows that can be learned: numbers and a category decide. ``levels`` has missing numbers and codes as they are;
-    in ``vector`` they are filled, scaled and one-hot.
+    in ``vector`` they are filled, scaled and one-hot; in ``image`` and ``frames`` two of them are drawn.
     """
     rng = np.random.default_rng(seed)
     x = rng.normal(size=(rows, 4))
@@ -26,6 +26,8 @@ def easy_table(classes: int, form: Form = "levels", rows: int = 600, seed: int =
         target: Array = np.searchsorted(edges, score).astype(np.int64)
     else:
         target = 50 + 10 * score
+    if form in SHAPED:
+        return _shaped_table(x, code, target, classes, form)
     categories: tuple[int, ...]
     hidden = rng.random(rows) < 0.1
     if form == "levels":
@@ -37,6 +39,25 @@ def easy_table(classes: int, form: Form = "levels", rows: int = 600, seed: int =
         matrix, categories = np.column_stack([x, np.eye(6)[code]]), (0,) * 10
     names = tuple(f"x{i}" for i in range(matrix.shape[1]))
     return Encoded(matrix.astype(np.float32), names, categories, target, None, classes)
+
+
+SHAPED: dict[Form, tuple[int, ...]] = {"image": (1, 6, 8), "frames": (8, 6)}
+"""The shapes in which rows are drawn for models that read pictures and sounds."""
+
+
+def _shaped_table(x: Array, code: Array, target: Array, classes: int, form: Form) -> Encoded:
+    """The same rows with their first two numbers drawn, as the brightness of the left and the right half, and all else
+    as plain numbers beside them: two blocks of different kinds in one row.
+    """
+    shape = SHAPED[form]
+    halves = np.repeat(np.clip(x[:, :2], -3, 3), shape[-1] // 2, axis=1)
+    middle, spread = (128.0, 40.0) if form == "image" else (-6.0, 2.0)
+    drawn = middle + spread * np.tile(halves, (1, int(np.prod(shape)) // shape[-1]))
+    plain = np.column_stack([x[:, 2:], np.eye(6)[code]])
+    layout = (Block(form, shape, "drawn"), Block("vector", (plain.shape[1],)))
+    matrix = np.column_stack([drawn, plain]).astype(np.float32)
+    names = tuple(f"x{i}" for i in range(matrix.shape[1]))
+    return Encoded(matrix, names, (0,) * len(names), target, None, classes, layout)
 
 
 def check_model(member: Any, **options: Any) -> None:

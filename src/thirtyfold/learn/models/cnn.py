@@ -52,10 +52,10 @@ class Cnn:
         embedding: Annotated[int, Field(ge=8, le=4096)] = 128,
         dropout: Annotated[float, Field(ge=0, lt=1)] = 0.3,
         epochs: Annotated[int, Field(ge=1)] = 40,
-        batch: Annotated[int, Field(ge=2)] = 32,
+        batch: Annotated[int, Field(ge=2)] = 64,
         clip: Annotated[float, Field(ge=0)] = 1.0,
         loss: Annotated[Choice | None, Family("learn.losses")] = None,
-        optimizer: Annotated[Choice, Family("learn.optimizers")] = {"adamw": {"rate": 3e-3, "decay": 0.05}},  # noqa: B006
+        optimizer: Annotated[Choice, Family("learn.optimizers")] = {"adamw": {"rate": 4e-3, "decay": 0.05}},  # noqa: B006
         initializer: Annotated[Choice, Family("learn.initializers")] = "kaiming",
         schedule: Annotated[Choice, Family("learn.schedules")] = "cosine",
         regularizers: Annotated[list[Choice], Family("learn.regularizers")] = ["label_smoothing"],  # noqa: B006
@@ -71,7 +71,7 @@ class Cnn:
             embedding: Units in which all parts of a row come together.
             dropout: Share of them that are silent in a step.
             epochs: Times through all training rows, at most.
-            batch: Rows in a step.
+            batch: Rows in a step; few rows (under 8 of these) take smaller ones.
             clip: The longest gradient that a step follows; 0 is no limit.
             loss: By default cross-entropy for classes, mean squared error for values.
             optimizer: How weights move, with the learning rate.
@@ -260,7 +260,7 @@ def _session(graph: bytes, features: int) -> Session:
 
 def _batch(rows: int, wanted: int) -> int:
     """Rows in a step, so that none is left over alone: a single row has no deviation to be normalized by."""
-    size = max(2, min(wanted, rows))
+    size = max(2, min(wanted, max(16, rows // 8), rows))
     while rows % size == 1:
         size += 1
     return size
