@@ -25,7 +25,14 @@ def test_a_reference_is_opened_only_inside_of_what_is_read(root: Path) -> None:
         bytes_of("a/one.bin")
     with reading([root]):
         assert bytes_of("a/one.bin") == b"one"
-        for outside in ("../secret.bin", str(root.parent / "secret.bin"), "link.bin", "/etc/passwd", "a", "a/one.bin\0"):
+        for outside in (
+            "../secret.bin",
+            str(root.parent / "secret.bin"),
+            "link.bin",
+            "/etc/passwd",
+            "a",
+            "a/one.bin\0",
+        ):
             assert find(outside) is None
     assert find("a/one.bin") is None
 

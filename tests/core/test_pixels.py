@@ -35,7 +35,7 @@ RED = Image.new("RGB", (9, 5), (255, 0, 0))
         (saved(Image.new("RGB", (1, 1), (255, 0, 0))), (255, 0, 0)),
         (saved(Image.new("RGB", (30_000, 1), (255, 0, 0))), (255, 0, 0)),
     ],
-    ids="rgb cmyk palette clear half-clear bits deep animated one-point wide".split(),
+    ids=["rgb", "cmyk", "palette", "clear", "half-clear", "bits", "deep", "animated", "one-point", "wide"],
 )
 def test_every_mode_is_plain_points(data: bytes, wanted: tuple[int, int, int]) -> None:
     got = points(data, 4, 6, color=True, crop=False)
@@ -78,7 +78,7 @@ NOISE = Image.fromarray(np.random.default_rng(0).integers(0, 255, (64, 64, 3), d
         (saved(NOISE)[:6000], "cannot be read"),
         (bomb(), "a trap"),
     ],
-    ids="empty text half-jpeg half-png bomb".split(),
+    ids=["empty", "text", "half-jpeg", "half-png", "bomb"],
 )
 def test_what_cannot_be_read_says_why(data: bytes, why: str) -> None:
     with pytest.raises(ValueError, match=why):

@@ -53,7 +53,7 @@ def test_another_rate_keeps_the_wave_and_folds_nothing_down(own: int, rate: int)
         saved(tone(440, 1, 22_050), 22_050),
         saved(tone(440, 1, 16_000), 16_000, "OGG"),
     ],
-    ids="16-bit 8-bit stereo flac other-rate ogg".split(),
+    ids=["16-bit", "8-bit", "stereo", "flac", "other-rate", "ogg"],
 )
 def test_a_tone_is_loudest_in_its_band(data: bytes) -> None:
     mel = log_mel(data, 8000, 50, 256, 80, 40, level=True)
@@ -79,7 +79,7 @@ def test_short_is_filled_with_silence_long_is_cut_clipped_is_heard() -> None:
     assert np.isfinite(clipped).all()
 
 
-@pytest.mark.parametrize("data", [b"", b"RIFF", b"no sound", saved(np.zeros(0))], ids="empty head text none".split())
+@pytest.mark.parametrize("data", [b"", b"RIFF", b"no sound", saved(np.zeros(0))], ids=["empty", "head", "text", "none"])
 def test_what_cannot_be_heard_says_why(data: bytes) -> None:
     with pytest.raises(ValueError, match=r"not a sound|no samples"):
         wave(data, 8000, 1.0)
