@@ -167,7 +167,8 @@ def each(values: Sequence[Any] | Array, how: str, make: Callable[[bytes], Array]
     place: dict[Any, int] = {}
     index = [place.setdefault(value, len(place)) for value in values]
     if len(place) < len(values):  # rows that were drawn again and again are opened once
-        return each(list(place), how, make, blank)[np.array(index)]
+        once: Array = each(list(place), how, make, blank)[np.array(index)]
+        return once
     out, blank = np.empty((len(values), blank.size), dtype=np.float32), blank.ravel()
     faults: list[Fault] = []
 
