@@ -18,6 +18,14 @@ QUICK: dict[str, dict[str, Any]] = {
     "forest": {"trees": 25},
     "boosting": {"rounds": 150},
     "mlp": {"epochs": 12, "width": 48},
+    "cnn": {
+        "epochs": 6,
+        "width": 4,
+        "embedding": 16,
+        "batch": 40,
+        "dropout": 0.0,
+        "optimizer": {"adamw": {"rate": 0.01}},
+    },
     "ensemble": {"members": [{"boosting": {"rounds": 60}}, {"forest": {"trees": 20}}], "weights": [3, 1]},
 }
 CHECKS = {

@@ -164,6 +164,11 @@ def each(values: Sequence[Any] | Array, how: str, make: Callable[[bytes], Array]
     ``how`` names what ``make`` does: what was made of a file is kept for the next who asks for the same. Files are
     read by a few threads. Raises DataError with every value that cannot be read, at most 20.
     """
+    place: dict[Any, int] = {}
+    index = [place.setdefault(value, len(place)) for value in values]
+    if len(place) < len(values):  # rows that were drawn again and again are opened once
+        once: Array = each(list(place), how, make, blank)[np.array(index)]
+        return once
     out, blank = np.empty((len(values), blank.size), dtype=np.float32), blank.ravel()
     faults: list[Fault] = []
 

@@ -87,7 +87,8 @@ class Scale(_Op):
     scale: float
 
     def apply(self, x: Array) -> Array:
-        return (x - self.center) / self.scale
+        # In float64 whatever comes, as the exported graph does: a tree's threshold may lie between the two.
+        return (np.asarray(x, dtype=np.float64) - self.center) / self.scale
 
 
 class Cycle(_Op):

@@ -152,7 +152,7 @@ def _chosen(case: _Case, rules: dict[str, tuple[bool, str]]) -> tuple[list[Candi
 
 def _sized(case: _Case) -> dict[str, Any]:
     """Times through the rows: some thousand steps are enough for few rows, and more rows need fewer times."""
-    return {"epochs": int(min(60, max(10, 120_000 // max(1, case.rows))))}
+    return {"epochs": int(min(60, max(8, 40_000 // max(1, case.rows))))}
 
 
 def _reading(case: _Case) -> tuple[bool, str]:

@@ -1,5 +1,6 @@
 """Pages of a running server: a playground with a form made from the model's own schema, and what is live now."""
 
+import json
 import time
 from typing import TYPE_CHECKING, Any
 
@@ -12,6 +13,8 @@ __all__ = ["live_numbers", "router"]
 
 WINDOW = 3600.0
 BARS = 60
+LONG = 2000
+"""Characters from which on a value is a file rather than something to be read."""
 
 
 def router(traffic: Traffic | None) -> "Router":
@@ -52,6 +55,8 @@ def live_numbers(traffic: Traffic | None, now: float) -> dict[str, Any]:
         counts[min(BARS - 1, max(0, minute))] += 1
     known = feedback.drop_nulls("truth")
     last = rows.tail(20).reverse().select("id", "time", "row", "answer", "latency_ms").to_dicts()
+    for one in last:
+        one["row"] = _shortened(one["row"])
     return {
         "kept": True,
         "answered": len(rows),
@@ -63,3 +68,12 @@ def live_numbers(traffic: Traffic | None, now: float) -> dict[str, Any]:
         "last": last,
         "failures": failures.tail(10).reverse().select("time", "status", "why").to_dicts(),
     }
+
+
+def _shortened(row: str) -> str:
+    """A row as JSON, without the files that are in it."""
+    if len(row) <= LONG:
+        return row
+    values = json.loads(row)
+    cut = {n: f"{v[:40]}..." if isinstance(v, str) and len(v) > LONG else v for n, v in values.items()}
+    return json.dumps(cut, ensure_ascii=False)

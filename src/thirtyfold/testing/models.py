@@ -6,7 +6,7 @@ from typing import Any
 
 import numpy as np
 
-from thirtyfold.core.encoder import Encoded
+from thirtyfold.core.encoder import Block, Encoded
 from thirtyfold.core.fieldtype import Array, Form
 from thirtyfold.core.quiet import Quiet
 
@@ -15,7 +15,7 @@ __all__ = ["check_model", "easy_table"]
 
 def easy_table(classes: int, form: Form = "levels", rows: int = 600, seed: int = 7) -> Encoded:
     """Rows that can be learned: numbers and a category decide. ``levels`` has missing numbers and codes as they are;
-    in ``vector`` they are filled, scaled and one-hot.
+    in ``vector`` they are filled, scaled and one-hot; in ``image`` and ``frames`` two of them are drawn.
     """
     rng = np.random.default_rng(seed)
     x = rng.normal(size=(rows, 4))
@@ -26,6 +26,8 @@ def easy_table(classes: int, form: Form = "levels", rows: int = 600, seed: int =
         target: Array = np.searchsorted(edges, score).astype(np.int64)
     else:
         target = 50 + 10 * score
+    if form in SHAPED:
+        return _shaped_table(x, code, target, classes, form)
     categories: tuple[int, ...]
     hidden = rng.random(rows) < 0.1
     if form == "levels":
@@ -39,10 +41,45 @@ def easy_table(classes: int, form: Form = "levels", rows: int = 600, seed: int =
     return Encoded(matrix.astype(np.float32), names, categories, target, None, classes)
 
 
+SHAPED: dict[Form, tuple[int, ...]] = {"image": (1, 4, 6), "frames": (5, 4), "tokens": (6,)}
+"""The shapes in which rows are drawn for models that read pictures, sounds and texts."""
+STEPS = 8
+"""Different tokens for each of the two numbers that are written as tokens."""
+
+
+def _shaped_table(x: Array, code: Array, target: Array, classes: int, form: Form) -> Encoded:
+    """The same rows with their first two numbers drawn, as the brightness of the left and the right half or as tokens,
+    and all else as plain numbers beside them: two blocks of different kinds in one row.
+    """
+    shape = SHAPED[form]
+    plain = np.column_stack([x[:, 2:], np.eye(6)[code]])
+    if form == "tokens":
+        drawn, codes = _written(x[:, :2], shape[0]), 2 + 2 * STEPS
+    else:
+        drawn, codes = _brightness(x[:, :2], shape, form), 0
+    layout = (Block(form, shape, "drawn", codes), Block("vector", (plain.shape[1],)))
+    matrix = np.column_stack([drawn, plain]).astype(np.float32)
+    names = tuple(f"x{i}" for i in range(matrix.shape[1]))
+    return Encoded(matrix, names, (0,) * len(names), target, None, classes, layout)
+
+
+def _written(numbers: Array, length: int) -> Array:
+    """Two numbers as two tokens, then padding."""
+    steps = np.clip(np.floor((numbers + 2) / 4 * STEPS), 0, STEPS - 1) + 2 + np.array([0, STEPS])
+    return np.column_stack([steps, np.zeros((len(steps), length - 2))])
+
+
+def _brightness(numbers: Array, shape: tuple[int, ...], form: Form) -> Array:
+    halves = np.repeat(np.clip(numbers, -3, 3), shape[-1] // 2, axis=1)
+    middle, spread = (128.0, 40.0) if form == "image" else (-6.0, 2.0)
+    return np.asarray(middle + spread * np.tile(halves, (1, int(np.prod(shape)) // shape[-1])))
+
+
 def check_model(member: Any, **options: Any) -> None:
     """Run a model class through the contract; raises AssertionError that says what is wrong."""
-    for form in member.forms:
-        for classes in _sizes(member):
+    shaped = [f for f in member.forms if f in SHAPED]
+    for form in shaped or member.forms:  # rows of a shape have plain numbers beside it
+        for classes in _sizes(member)[bool(shaped) :]:
             _check_one(member, options, form, classes)
 
 

@@ -1,6 +1,8 @@
 """Checks that every field type passes, ours and a stranger's: ``check_field_type(Class, values)``."""
 
+import base64
 import json
+import struct
 from collections.abc import Sequence
 from datetime import datetime
 from typing import Any
@@ -11,11 +13,24 @@ import polars as pl
 from thirtyfold.core.door import DTYPES
 from thirtyfold.core.encoder import Encoder
 from thirtyfold.core.fieldtype import Array, FieldType, Fitted, Form, Sample, Signal
+from thirtyfold.core.pixels import png
 from thirtyfold.core.table import to_array
 
 __all__ = ["EXAMPLES", "check_field_type", "sample_of"]
 
 _CITIES = ("Paris", "São Paulo", "Cape Town", "New York City", "<=50K", ">50K", "A-", "A")
+
+
+def _file(data: bytes) -> str:
+    return base64.b64encode(data).decode("ascii")
+
+
+def _tone(pitch: float, rate: int = 4000, samples: int = 600) -> bytes:
+    """A WAV file of eight bits."""
+    wave = (128 + 100 * np.sin(2 * np.pi * pitch * np.arange(samples) / rate)).astype(np.uint8).tobytes()
+    head = struct.pack("<4sI4s4sIHHIIHH", b"RIFF", 36 + samples, b"WAVE", b"fmt ", 16, 1, 1, rate, rate, 1, 8)
+    return head + struct.pack("<4sI", b"data", samples) + wave
+
 
 EXAMPLES: dict[str, tuple[object, ...]] = {
     "number": tuple(f"{i * 1.5 - 20}" for i in range(60)),
@@ -26,6 +41,11 @@ EXAMPLES: dict[str, tuple[object, ...]] = {
     "id": tuple(f"AB-{i:05d}-X" for i in range(60)),
 }
 """Raw values that are plainly of one kind, by word."""
+
+EXAMPLES |= {
+    "image": tuple(_file(png(np.full((6, 9), 4 * (i % 50), dtype=np.uint8))) for i in range(60)),
+    "audio": tuple(_file(_tone(200 + 10 * (i % 50))) for i in range(60)),
+}
 
 _ODD: tuple[object, ...] = ("", " ", "\x00", "🦆" * 50, 1e308, -1, 10**30, True, "nan", "inf", "1e400", "x" * 10_000)
 
@@ -133,7 +153,7 @@ def _fits(kind: FieldType, column: pl.Series, form: Form, signal: Signal | None)
         assert encoder.to_json() == Encoder(form, again.features).to_json(), "fit twice on one column differs"
         assert Encoder.from_json(encoder.to_json()) == encoder, "features do not survive being saved as JSON"
         assert len(set(encoder.names)) == len(encoder.names), f"two features have one name: {encoder.names}"
-        _encodes(encoder, x, form)
+        _encodes(encoder, x, form, opens=hasattr(kind, "content"))
         _out_of_fold(fitted, len(x))
     nothing = np.full(len(whole), None if whole.dtype == object else np.nan, dtype=whole.dtype)
     same = whole.copy()
@@ -142,15 +162,17 @@ def _fits(kind: FieldType, column: pl.Series, form: Form, signal: Signal | None)
         kind.fit("column", x, form, signal)
 
 
-def _encodes(encoder: Encoder, x: Array, form: Form) -> None:
+def _encodes(encoder: Encoder, x: Array, form: Form, *, opens: bool) -> None:
+    """Shapes, codes, and a row alone; what stands for a file (``opens``) cannot be any text."""
     if not encoder.features:
         return
-    strange = np.array([None, "\x00 never seen"], dtype=object) if x.dtype == object else np.array([np.nan, 1e15])
+    never = None if opens else "\x00 never seen"
+    strange = np.array([None, never], dtype=object) if x.dtype == object else np.array([np.nan, 1e15])
     everything = np.concatenate([x, strange])
     matrix = encoder.encode({"column": everything})
     assert matrix.shape == (len(everything), len(encoder.names)), "encode gives another shape than names says"
-    if form == "vector":
-        assert np.isfinite(matrix).all(), f"the form 'vector' must be complete; not finite: {_bad(encoder, matrix)}"
+    if form != "levels":
+        assert np.isfinite(matrix).all(), f"the form '{form}' must be complete; not finite: {_bad(encoder, matrix)}"
     for i in (0, len(x) // 2, len(x), len(x) + 1):
         alone = encoder.encode({"column": everything[i : i + 1]})
         assert np.array_equal(alone[0], matrix[i], equal_nan=True), "a row alone is encoded otherwise than among others"

@@ -1,4 +1,4 @@
-"""near_copies: records and texts that are nearly the same; kept on one side of every split, never dropped."""
+"""near_copies: rows that are nearly the same, kept on one side of every split, never dropped."""
 
 from collections.abc import Iterable, Iterator
 from typing import Any, ClassVar, Literal
@@ -6,7 +6,10 @@ from typing import Any, ClassVar, Literal
 import numpy as np
 import polars as pl
 
+from thirtyfold.core.door import typed
+from thirtyfold.core.table import Column
 from thirtyfold.data.draft import Draft, Proposal, Stretch
+from thirtyfold.data.lookalike import lookalikes
 
 __all__ = ["NearCopies"]
 
@@ -26,8 +29,9 @@ class NearCopies:
 
     Long texts by the share of three-word shingles that they have in common (Jaccard 0.8 at least, candidates by
     MinHash: Broder 1997). Records by columns of names and addresses: all other columns must agree (one value may be
-    missing), the texts must be alike in at least nine letters of ten, without other figures. Tables without such
-    columns have none: two people of one age and trade are no copies.
+    missing), the texts must be alike in at least nine letters of ten, without other figures. Pictures and sounds by how
+    they look and sound when made very small (see ``data.lookalike``). Tables without such columns have none: two people
+    of one age and trade are no copies.
     """
 
     stretch: ClassVar[Stretch] = "whole"
@@ -42,7 +46,8 @@ class NearCopies:
         names = [c.name for c in table.columns.values() if c.type == "category" and c.role == "input"]
         texts += [n for n in names if 2 * table[n].n_unique() > len(table)]
         texts = [n for n in texts if table[n].head(1000).str.contains(r"\p{L}").any()]  # other figures: no copy
-        if self.near == "keep" or not texts or len(table) < 3:
+        files = {c.name: kind for c in table.columns.values() if c.role == "input" and (kind := _content(c))}
+        if self.near == "keep" or not (texts or files) or len(table) < 3:
             return Proposal()
         if len(table) > _MOST:
             return Proposal(
@@ -52,16 +57,23 @@ class NearCopies:
         long = [n for n in texts if _length(table[n]) >= _LONG]
         short = [n for n in texts if n not in long]
         pairs = [pair for name in long for pair in _by_words(table[name])] if long else []
-        if short and not long:
+        if short and not long and not files:
             pairs += _records(draft, short)
+        pairs += [pair for name, kind in files.items() for pair in lookalikes(table[name], kind)]
         copies = _joined(base, pairs)
         more = len(np.unique(base)) - len(np.unique(copies))
         if not more:
             return Proposal()
-        where = ", ".join(f"'{n}'" for n in (long or short))
+        where = ", ".join(f"'{n}'" for n in [*(long or short), *files])
         are = "rows are" if more > 1 else "row is"
         note = f"{more:,} {are} nearly a copy of another by {where}; each group stays together."
         return Proposal(copies=copies, notes=(note,))
+
+
+def _content(column: Column) -> str:
+    """Whether a column holds pictures or sounds; "" for all others."""
+    kind = str(getattr(typed(column), "content", ""))
+    return kind if kind in ("image", "audio") else ""
 
 
 def _length(values: pl.Series) -> float:

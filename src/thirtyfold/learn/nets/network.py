@@ -217,7 +217,7 @@ def _session(graph: bytes, features: int) -> Session:
 
 def _batch(rows: int, wanted: int) -> int:
     """Rows in a step, so that none is left over alone: a single row has no deviation to be normalized by."""
-    size = max(2, min(wanted, rows))
+    size = max(2, min(wanted, max(16, rows // 8), rows))
     while rows % size == 1:
         size += 1
     return size
