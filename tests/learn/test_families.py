@@ -14,18 +14,14 @@ from thirtyfold.testing.regularizers import check_regularizer
 from thirtyfold.testing.schedules import check_schedule
 from thirtyfold.testing.searchers import check_searcher
 
+NETWORK = {"epochs": 6, "embedding": 16, "batch": 40, "dropout": 0.0, "optimizer": {"adamw": {"rate": 0.01}}}
 QUICK: dict[str, dict[str, Any]] = {
     "forest": {"trees": 25},
     "boosting": {"rounds": 150},
     "mlp": {"epochs": 12, "width": 48},
-    "cnn": {
-        "epochs": 6,
-        "width": 4,
-        "embedding": 16,
-        "batch": 40,
-        "dropout": 0.0,
-        "optimizer": {"adamw": {"rate": 0.01}},
-    },
+    "cnn": {**NETWORK, "width": 4},
+    "rnn": {**NETWORK, "width": 8},
+    "transformer": {**NETWORK, "width": 16, "heads": 2, "depth": 1},
     "ensemble": {"members": [{"boosting": {"rounds": 60}}, {"forest": {"trees": 20}}], "weights": [3, 1]},
 }
 CHECKS = {
