@@ -19,7 +19,7 @@ LOOKED = 2**21
 
 
 class Batch(NamedTuple):
-    """float32 (rows, features), (rows, outputs) and (rows,), on the device; no weights where all rows count the same."""
+    """float32 (rows, features), (rows, outputs) and (rows,), on the device; no weights where rows count the same."""
 
     x: Tensor
     y: Tensor

@@ -40,13 +40,16 @@ def find(state: State, engine: Engine, feed: Feed, seed: int) -> Found:
     import torch
 
     held = {n: v.detach().clone() for n, v in state.tensors().items()}
-    rates, losses, smooth = [], [], 0.0
+    rates: list[float] = []
+    losses: list[float] = []
+    smooth, batches = 0.0, -(-len(feed) // state.plan.batch)
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(seed)
         state.network.train()
         for at, rate in enumerate(np.geomspace(LOW, HIGH, STEPS).tolist()):
-            order = feed.shuffled(state.plan.batch) if at % max(1, len(feed) // state.plan.batch) == 0 else order
-            loss = engine.summed([engine.slope(state, feed.take(order[at % len(order)]))])
+            if at % batches == 0:
+                order = feed.shuffled(state.plan.batch)
+            loss = engine.summed([engine.slope(state, feed.take(order[at % batches]))])
             smooth = MEMORY * smooth + (1 - MEMORY) * loss
             told = smooth / (1 - MEMORY ** (at + 1))
             if not math.isfinite(told) or (losses and told > RISEN * min(losses)):

@@ -97,7 +97,7 @@ def _begin(network: nn.Module, plan: Plan, rows: Rows, check: Rows | None, conte
         state.rate = _rate(work)
     engine.choose(state, feed)
     if state.batch:
-        _draw(work, drawn)
+        _draw(drawn)
     return work
 
 
@@ -117,7 +117,7 @@ def _stops(work: Work) -> bool:
     return work.check is not None and any(r.stop(losses) for r in work.plan.regularizers)
 
 
-def _draw(work: Work, drawn: dict[str, Tensor]) -> None:
+def _draw(drawn: dict[str, Tensor]) -> None:
     """Random numbers go on where a checkpoint inside an epoch left them."""
     import torch
 

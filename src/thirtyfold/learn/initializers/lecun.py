@@ -9,7 +9,7 @@ __all__ = ["Lecun"]
 
 
 class Lecun:
-    """Normal with deviation sqrt(1 / in) (LeCun et al. 1998): made for SELU (Klambauer et al. 2017) and for no curve."""
+    """Normal with deviation sqrt(1 / in) (LeCun et al. 1998): made for SELU and for no curve."""
 
     def __call__(self, weight: "Tensor", generator: Any) -> None:
         from torch.nn.init import kaiming_normal_

@@ -29,4 +29,6 @@ class Adamw:
     def over(self, parameters: "Sequence[Tensor]") -> "Optimizer":
         from torch.optim import AdamW
 
-        return AdamW(parameters, lr=starting(self.rate), fused=True, betas=(self.beta1, self.beta2), weight_decay=self.decay)
+        return AdamW(
+            parameters, lr=starting(self.rate), fused=True, betas=(self.beta1, self.beta2), weight_decay=self.decay
+        )

@@ -29,4 +29,6 @@ class Sgd:
     def over(self, parameters: "Sequence[Tensor]") -> "Optimizer":
         from torch.optim import SGD
 
-        return SGD(parameters, lr=starting(self.rate), momentum=self.momentum, nesterov=self.nesterov and self.momentum > 0)
+        return SGD(
+            parameters, lr=starting(self.rate), momentum=self.momentum, nesterov=self.nesterov and self.momentum > 0
+        )

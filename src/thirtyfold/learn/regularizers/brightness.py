@@ -35,6 +35,7 @@ class Brightness(Regularizer):
 
         def shine(images: "Tensor") -> "Tensor":
             mean = images.mean((1, 2, 3), keepdim=True)
-            return (((images - mean) * contrast + mean) * light).clamp(0, 255)
+            lit: Tensor = ((images - mean) * contrast + mean) * light
+            return lit.clamp(0, 255)
 
         return (changed(x, self._layout, "image", shine) if self._layout else x), y

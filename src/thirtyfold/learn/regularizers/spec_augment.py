@@ -52,7 +52,7 @@ class SpecAugment(Regularizer):
 
 
 def _stripe(size: int, most: float, width: "Tensor", start: "Tensor") -> "Tensor":
-    """bool (rows, size): a stripe of random width and place in each row, by draws (rows, 1) from [0, 1)."""
+    """A stripe of random width and place in each row, by draws (rows, 1) from [0, 1): bool (rows, size)."""
     import torch
 
     wide = (width * (most * size + 1)).floor()
