@@ -71,37 +71,29 @@ def train(folder):
     (ROOT / f"{folder}.hash").write_text(hashlib.sha256(whole).hexdigest())
 
 
-def start(folder):
+begun = time.monotonic()
+train("whole")  # here, so that everything is imported when children are forked
+taken = time.monotonic() - begun
+draw, resumed = random.Random(), []
+for kill in (True, True, True, True, False):
+    states = [json.loads(p.read_text()) for p in (ROOT / "killed").glob("*/state.json")]
+    resumed.append(max(states, key=lambda s: s["written"])["batch"] if states else None)
     child = os.fork()
     if child == 0:
-        train(folder)
+        train("killed")
         os._exit(0)
-    return child
-
-
-os.waitpid(start("whole"), 0)
-draw, inside, killed = random.Random(), set(), 0
-while not (ROOT / "killed.hash").exists():
-    child = start("killed")
-    if killed < 4:
-        time.sleep(draw.uniform(0.15, 0.5))
+    if kill:
+        time.sleep(draw.uniform(0.15, 0.35) * taken)
         os.kill(child, signal.SIGKILL)
-        killed += 1
     os.waitpid(child, 0)
-    for state in (ROOT / "killed").glob("*/state.json"):
-        facts = json.loads(state.read_text())
-        inside |= {(facts["epoch"], facts["batch"])} if facts["batch"] else set()
-print(json.dumps({n: (ROOT / f"{n}.hash").read_text() for n in ("whole", "killed")} | {"kills": killed, "inside": len(inside)}))
+print(json.dumps({n: (ROOT / f"{n}.hash").read_text() for n in ("whole", "killed")} | {"resumed": resumed}))
 """
 
 
 @pytest.mark.parametrize("kind", ["table", "images"])
 @pytest.mark.step(20)
 def test_killed_at_any_batch_it_ends_the_same(tmp_path: Path, kind: str) -> None:
-    done = subprocess.run(
-        [sys.executable, "-c", SCRIPT, kind, str(tmp_path)], capture_output=True, text=True, check=True
-    )
+    done = subprocess.run([sys.executable, "-c", SCRIPT, kind, str(tmp_path)], capture_output=True, text=True, check=True)
     told = json.loads(done.stdout)
-    assert told["kills"] == 4, told
-    assert told["inside"] >= 2, "no checkpoint lay inside an epoch"
+    assert any(told["resumed"]), "it never went on from inside an epoch"
     assert told["killed"] == told["whole"]

@@ -121,9 +121,9 @@ def _draw(drawn: dict[str, Tensor]) -> None:
     """Random numbers go on where a checkpoint inside an epoch left them."""
     import torch
 
-    torch.set_rng_state(drawn["random.cpu"])
-    if "random.cuda" in drawn:
-        torch.cuda.set_rng_state(drawn["random.cuda"])
+    torch.set_rng_state(drawn["cpu"])
+    if "cuda" in drawn:
+        torch.cuda.set_rng_state(drawn["cuda"])
 
 
 def _order(work: Work) -> tuple[Tensor, ...]:
