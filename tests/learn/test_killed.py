@@ -40,8 +40,8 @@ def network():
         drop = member("regularizers", {"dropout": 0.2}).layer()
         return n.Sequential(n.Linear(64, 64), n.SiLU(), drop, n.Linear(64, 64), n.SiLU(), n.Linear(64, 10))
     return n.Sequential(
-        n.Unflatten(1, (1, 8, 8)), n.Conv2d(1, 16, 3, padding=1), n.BatchNorm2d(16), n.ReLU(), n.Dropout(0.1), n.Flatten(),
-        n.Linear(1024, 10),
+        n.Unflatten(1, (1, 8, 8)), n.Conv2d(1, 16, 3, padding=1), n.BatchNorm2d(16), n.ReLU(), n.Dropout(0.1),
+        n.Flatten(), n.Linear(1024, 10),
     )
 
 
@@ -93,7 +93,9 @@ print(json.dumps({n: (ROOT / f"{n}.hash").read_text() for n in ("whole", "killed
 @pytest.mark.parametrize("kind", ["table", "images"])
 @pytest.mark.step(20)
 def test_killed_at_any_batch_it_ends_the_same(tmp_path: Path, kind: str) -> None:
-    done = subprocess.run([sys.executable, "-c", SCRIPT, kind, str(tmp_path)], capture_output=True, text=True, check=True)
+    done = subprocess.run(
+        [sys.executable, "-c", SCRIPT, kind, str(tmp_path)], capture_output=True, text=True, check=True
+    )
     told = json.loads(done.stdout)
     assert any(told["resumed"]), "it never went on from inside an epoch"
     assert told["killed"] == told["whole"]
