@@ -1,6 +1,5 @@
 """Cross-entropy: how surprised the guess is by the truth."""
 
-from collections.abc import Sequence
 from typing import TYPE_CHECKING, Annotated, ClassVar, Literal
 
 from pydantic import Field
@@ -22,7 +21,7 @@ class CrossEntropy:
     def __init__(
         self,
         smoothing: Annotated[float, Field(ge=0, lt=1)] = 0.0,
-        weights: Annotated[Sequence[Annotated[float, Field(ge=0)]] | None, Field(min_length=2)] = None,
+        weights: list[float] | None = None,
     ) -> None:
         """Set the options.
 
