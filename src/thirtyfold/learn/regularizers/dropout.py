@@ -31,7 +31,7 @@ def _silent(rate: float) -> "nn.Module":
 
     bound = min(255, max(1, round(256 * rate)))
 
-    class Silent(nn.Module):
+    class Silent(nn.Dropout):
         def forward(self, x: "Tensor") -> "Tensor":
             if not self.training:
                 return x
@@ -41,4 +41,4 @@ def _silent(rate: float) -> "nn.Module":
             stays = draws.view(torch.uint8)[: x.numel()].view(x.shape) >= bound
             return x * stays.to(x.dtype).mul_(256 / (256 - bound))
 
-    return Silent()
+    return Silent(bound / 256)
