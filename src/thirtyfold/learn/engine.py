@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from thirtyfold.learn.checkpointing import State
 from thirtyfold.learn.feed import Batch, Feed
+from thirtyfold.learn.guards import no_memory, split_further
 from thirtyfold.learn.parts import Plan, Precision
 
 if TYPE_CHECKING:
@@ -63,7 +64,22 @@ class Engine:
             torch.manual_seed(seed + self.rank)
 
     def slope(self, state: State, batch: Batch) -> Tensor:
-        """Forward and backward on a batch in ``state.parts`` parts. Returns its loss: the mean over its rows."""
+        """Forward and backward on a batch, in more parts than before whenever memory runs out. Returns its loss: the
+        mean over its rows.
+        """
+        while True:
+            try:
+                loss = self._in_parts(state, batch)
+            except RuntimeError as error:
+                if not no_memory(error):
+                    raise
+            else:
+                if self.many > 1:
+                    self._together()
+                return loss
+            split_further(state, len(batch.x))
+
+    def _in_parts(self, state: State, batch: Batch) -> Tensor:
         import torch
 
         state.stepper.zero_grad(set_to_none=True)
@@ -77,8 +93,6 @@ class Engine:
             loss = (by_row if weight is None else by_row * weight).sum() / batch.total
             state.scaler.scale(loss).backward()
             losses.append(loss.detach())
-        if self.many > 1:
-            self._together()
         return losses[0] if len(losses) == 1 else torch.stack(losses).sum()
 
     def _cast(self) -> Any:

@@ -17,9 +17,9 @@ from thirtyfold.core.late import np
 from thirtyfold.core.step import Context
 from thirtyfold.learn.checkpointing import Keeper, State
 from thirtyfold.learn.engine import Engine
-from thirtyfold.learn.feed import Batch, Feed
+from thirtyfold.learn.feed import Feed
 from thirtyfold.learn.finder import find
-from thirtyfold.learn.guards import Broken, floor, go_back, idle, likely, no_memory, split_further
+from thirtyfold.learn.guards import Broken, floor, go_back, idle, likely
 from thirtyfold.learn.parts import Heedful, Initializer, Loss, Optimizer, Plan, Regularizer, Rows, Schedule
 from thirtyfold.learn.seen import Curves, First, glance, idle_units, moved, slopes, watch
 
@@ -185,7 +185,7 @@ def _say(work: Work, batch: int, batches: int) -> None:
 def _step(work: Work, chosen: Tensor, rate: float, *, last: bool) -> Tensor:
     """Forward, loss, backward, update: steps 16 to 19 on one batch. Returns its loss, still on the device."""
     state, plan, engine, curves = work.state, work.plan, work.engine, work.state.curves
-    loss = _slope(work, work.feed.take(chosen))
+    loss = engine.slope(state, work.feed.take(chosen))
     state.scaler.unscale_(state.stepper)
     first = curves.first if state.epoch == state.batch == 0 and not curves.first.norms else None
     if first is not None:
@@ -205,18 +205,6 @@ def _step(work: Work, chosen: Tensor, rate: float, *, last: bool) -> Tensor:
         curves.gradient.append(float(length))
         curves.update.append(moved(before, engine.parameters))
     return loss
-
-
-def _slope(work: Work, batch: Batch) -> Tensor:
-    """Forward and backward, in more parts than before whenever memory runs out. Returns the loss of the batch."""
-    state = work.state
-    while True:
-        try:
-            return work.engine.slope(state, batch)
-        except RuntimeError as error:
-            if not no_memory(error):
-                raise
-        split_further(state, len(batch.x))
 
 
 def _judged(work: Work) -> float | None:
