@@ -82,4 +82,5 @@ def _resumes(regularizer: Any, network: Any, name: str) -> None:
     regularizer.begin(network, LAYOUT)
     regularizer.restore(kept)
     again = regularizer.weights() or {}
-    assert all(torch.equal(again[n], v) for n, v in shown.items()), f"{name}: its state does not bring its weights back"
+    same = again.keys() == shown.keys() and all(torch.equal(again[n], v) for n, v in shown.items())
+    assert same, f"{name}: its state does not bring its weights back"
