@@ -3,8 +3,10 @@
 from typing import Any
 
 import pytest
+import torch
 
 from thirtyfold.core.family import Family
+from thirtyfold.learn.regularizers.averaging import Averaging
 from thirtyfold.testing.frameworks import check_framework
 from thirtyfold.testing.initializers import check_initializer
 from thirtyfold.testing.losses import check_loss
@@ -50,10 +52,10 @@ def test_member(family: str, word: str) -> None:
 
 def test_words_are_the_ones_promised() -> None:
     words = {family: set(Family[Any](f"learn.{family}").words()) for family in CHECKS}
-    assert words["losses"] >= {"cross_entropy", "mean_squared", "hinge"}
-    assert words["optimizers"] >= {"sgd", "adam", "adamw", "rmsprop"}
+    assert words["losses"] >= {"cross_entropy", "mean_squared", "hinge", "focal", "huber"}
+    assert words["optimizers"] >= {"sgd", "adam", "adamw", "rmsprop", "muon"}
     assert words["initializers"] >= {"xavier", "kaiming", "orthogonal", "zeros"}
-    assert words["schedules"] >= {"constant", "cosine", "step", "warmup"}
+    assert words["schedules"] >= {"constant", "cosine", "step", "warmup", "one_cycle", "plateau"}
     assert words["regularizers"] >= {"dropout", "weight_decay", "label_smoothing", "early_stopping"}
     assert words["searchers"] >= {"grid", "random", "bayesian"}
 
@@ -76,6 +78,41 @@ def test_a_broken_member_is_caught() -> None:
         def __call__(self, done: float) -> float:
             return 1.0 + done
 
+    class Forgetful:
+        """AdamW whose state does not come back."""
+
+        rate = 0.01
+
+        def over(self, parameters: Any) -> Any:
+            from torch.optim import AdamW
+
+            class Lost(AdamW):
+                def load_state_dict(self, state_dict: Any) -> None:
+                    super().load_state_dict({**state_dict, "state": {}})
+
+            return Lost(parameters, lr=self.rate)
+
+    class Remembering:
+        def __init__(self) -> None:
+            self.seen = 0
+
+        def __call__(self, done: float) -> float:
+            return 1.0
+
+        def heed(self, losses: Any) -> float:
+            self.seen += len(set(losses)) == 1
+            return 0.5**self.seen
+
+    class Amnesic(Averaging):
+        def state(self) -> Any:
+            return {n: torch.zeros_like(v) for n, v in super().state().items()}
+
+    with pytest.raises(AssertionError, match="goes on differently"):
+        check_optimizer(Forgetful())
+    with pytest.raises(AssertionError, match="remembers another training"):
+        check_schedule(Remembering())
+    with pytest.raises(AssertionError, match="does not bring its weights back"):
+        check_regularizer(Amnesic())
     with pytest.raises(AssertionError, match="costs more"):
         check_loss(Uphill())
     with pytest.raises(AssertionError, match="nothing better"):

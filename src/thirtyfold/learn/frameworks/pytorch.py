@@ -2,38 +2,48 @@
 
 from collections.abc import Iterator
 from contextlib import contextmanager
-from typing import Any, Literal
+from typing import Annotated, Any, Literal
+
+from pydantic import Field
+
+from thirtyfold.core.errors import Fault, SpecError
 
 __all__ = ["Pytorch"]
-
-THREADS = 1
-"""Fixed, because sums in another order are other sums: the same bytes on every machine, however busy. Networks for
-tables are small; one thread does adult's batches in about the time of two, and does not spin while others wait."""
 
 
 class Pytorch:
     """PyTorch on the device there is; on a CPU the same seed gives the same bytes."""
 
-    def __init__(self, device: Literal["auto", "cpu", "cuda"] = "cpu") -> None:
+    def __init__(
+        self,
+        device: Literal["auto", "cpu", "cuda"] = "cpu",
+        threads: Annotated[int, Field(ge=1, le=256)] = 1,
+    ) -> None:
         """Set the options.
 
         Args:
-            device: Where to learn. ``auto`` takes a GPU when there is one, which gives up equal bytes.
+            device: Where to learn. ``auto`` takes a GPU when there is one, which gives up equal bytes; ``cuda`` asks
+                for one.
+            threads: Of the CPU. Fixed, because sums in another order are other sums: the same bytes on every machine,
+                however busy. Networks for tables are small, and one thread does adult's batches in about the time of
+                two; networks for images gain from more.
         """
-        self.device = device
+        self.device, self.threads = device, threads
 
     @property
     def place(self) -> str:
         """The device that is used."""
         import torch
 
+        if self.device == "cuda" and not torch.cuda.is_available():
+            raise SpecError(Fault("model.framework.pytorch.device", "there is no GPU here.", hint="Take 'auto'."))
         return "cuda" if self.device != "cpu" and torch.cuda.is_available() else "cpu"
 
     def facts(self) -> dict[str, Any]:
         """Name, version, device and threads, for the evidence."""
         import torch
 
-        return {"framework": "pytorch", "version": torch.__version__, "device": self.place, "threads": THREADS}
+        return {"framework": "pytorch", "version": torch.__version__, "device": self.place, "threads": self.threads}
 
     @contextmanager
     def session(self, seed: int) -> Iterator[str]:
@@ -41,7 +51,7 @@ class Pytorch:
         import torch
 
         threads, place = torch.get_num_threads(), self.place
-        torch.set_num_threads(THREADS)
+        torch.set_num_threads(self.threads)
         try:
             with torch.random.fork_rng(devices=range(torch.cuda.device_count()) if place == "cuda" else []):
                 torch.manual_seed(seed)

@@ -5,14 +5,14 @@ from __future__ import annotations
 import inspect
 import json
 from collections.abc import Mapping
-from typing import Annotated, Any, ClassVar, Self
+from typing import Annotated, Any, ClassVar, Literal, Self
 
 from pydantic import Field
 
 from thirtyfold.core.encoder import Encoded
 from thirtyfold.core.errors import Fault, SpecError
 from thirtyfold.core.evidence import Evidence
-from thirtyfold.core.family import Choice, Family, word_of
+from thirtyfold.core.family import Choice, Family, split_choice, word_of
 from thirtyfold.core.fieldtype import Array, Form
 from thirtyfold.core.late import np
 from thirtyfold.core.model import Dial
@@ -20,7 +20,8 @@ from thirtyfold.core.step import Context
 from thirtyfold.learn.balance import weights
 from thirtyfold.learn.dense import Activation, Dense, network
 from thirtyfold.learn.glass import glass_box
-from thirtyfold.learn.loop import Plan, Rows, learn
+from thirtyfold.learn.loop import Curves, Plan, Rows, learn
+from thirtyfold.learn.parts import Precision
 
 __all__ = ["Mlp"]
 
@@ -55,6 +56,9 @@ class Mlp:
         regularizers: Annotated[list[Choice], Family("learn.regularizers")] = ["early_stopping"],  # noqa: B006
         framework: Annotated[Choice, Family("learn.frameworks")] = "pytorch",
         *,
+        accumulate: Annotated[int, Field(ge=1)] = 1,
+        precision: Precision = "auto",
+        compile: Literal["auto"] | bool = "auto",  # noqa: A002 - the word of the Spec
         balance: bool = False,
     ) -> None:
         """Set the options.
@@ -73,6 +77,9 @@ class Mlp:
             schedule: How the rate changes.
             regularizers: What keeps it from learning the rows by heart, beside dropout.
             framework: What computes.
+            accumulate: In how many parts a batch is computed before its one step: less memory, the same step.
+            precision: Of the numbers while learning; ``auto`` is float32 on a CPU and measured on a GPU.
+            compile: Translate the network for the machine first (torch.compile); ``auto`` where it pays on a GPU.
             balance: Weigh classes so that each counts the same.
         """
         self.numbers: dict[str, Any] = {
@@ -83,6 +90,9 @@ class Mlp:
             "epochs": epochs,
             "batch": batch,
             "clip": clip,
+            "accumulate": accumulate,
+            "precision": precision,
+            "compile": compile,
             "balance": balance,
         }
         self.loss = None if loss is None else _member("losses", loss)
@@ -93,7 +103,12 @@ class Mlp:
         self.framework = _member("frameworks", framework)
         self._dense: Dense | None = None
         self._story: list[Evidence] = []
-        self._best = epochs
+        self._curves = Curves(best=epochs)
+
+    @property
+    def curves(self) -> Curves:
+        """Losses, rates, gradients and what else was seen in the last training, as data."""
+        return self._curves
 
     @property
     def options(self) -> dict[str, Any]:
@@ -117,7 +132,8 @@ class Mlp:
         if self._dense is None:
             raise SpecError(Fault("finetune", "this model has not learned anything yet."))
         d, rate, epochs = self._dense, self.optimizer.rate, self.numbers["epochs"]
-        self.optimizer.rate, self.numbers["epochs"] = rate * SLOWER, max(1, epochs // 2)
+        slower = rate if rate == "find" else rate * SLOWER
+        self.optimizer.rate, self.numbers["epochs"] = slower, max(1, epochs // 2)
         try:
             scale = () if train.classes else (d.center, d.spread, d.low, d.high)
             self._learn(train, validation, context, scale, d)
@@ -136,22 +152,19 @@ class Mlp:
         loss = self.loss or _member("losses", LOSSES[bool(train.classes)])
         if ("classification" if train.classes else "regression") not in loss.tasks:
             raise SpecError(Fault("model.mlp.loss", f"{word_of(type(loss).__name__)} is for {loss.tasks[0]}."))
-        guards = tuple(self.regularizers)
         sizes = [len(train.names), *[o["width"]] * o["layers"], train.classes or 1]
         if start is not None:
             sizes = start.sizes
-        layers = (_member("regularizers", {"dropout": o["dropout"]}), *guards)
+        layers = (_member("regularizers", {"dropout": o["dropout"]}), *self.regularizers)
         with self.framework.session(context.seed) as device:
             net = network(sizes, o["activation"], self.initializer, layers, context.seed)
             if start is not None:
                 start.load_into(net)
             drawn = {n: float(p.detach().std()) for n, p in net.named_parameters() if p.ndim > 1}
-            batch = max(8, min(o["batch"], len(train) // 16))
-            plan = Plan(loss, self.optimizer, self.schedule, guards, o["epochs"], batch, o["clip"], device)
             check = None if validation is None else _rows(validation, scale, None)
-            curves = learn(
-                net.to(device), plan, _rows(train, scale, weights(train, balance=o["balance"])), check, context
-            )
+            rows = _rows(train, scale, weights(train, balance=o["balance"]))
+            plan = self._plan(loss, train, device)
+            curves = learn(net.to(device), plan, rows, check, context)
             state = {n: p.detach().cpu().numpy().astype(np.float32) for n, p in net.named_parameters()}
         count = len(sizes) - 1
         self._dense = Dense(
@@ -161,9 +174,26 @@ class Mlp:
             loss.head,
             *scale,
         )
-        self._best = curves.best
-        facts = {**self.framework.facts(), "sizes": sizes, "drawn": drawn, **self._words(), "batch": batch}
-        self._story = glass_box(train, curves, facts, self.numbers)
+        self._curves = curves
+        facts = {**self.framework.facts(), "sizes": sizes, "drawn": drawn, **self._words(), "batch": plan.batch}
+        self._story = glass_box(train, curves, facts | {"loss": word_of(type(loss).__name__)}, self.numbers)
+
+    def _plan(self, loss: Any, train: Encoded, device: str) -> Plan:
+        o = self.numbers
+        return Plan(
+            loss,
+            self.optimizer,
+            self.schedule,
+            tuple(self.regularizers),
+            o["epochs"],
+            max(8, min(o["batch"], len(train) // 16)),
+            o["clip"],
+            device,
+            train.layout,
+            o["accumulate"],
+            o["precision"],
+            o["compile"],
+        )
 
     def _words(self) -> dict[str, str]:
         return {n: word_of(type(getattr(self, n)).__name__) for n in ("optimizer", "initializer", "schedule")}
@@ -183,7 +213,11 @@ class Mlp:
     def refit(self) -> dict[str, Any]:
         """The epochs found to be best; nothing stops early then."""
         kept = [_spelled(r) for r in self.regularizers if not r.restores]
-        return {"epochs": max(1, self._best), "regularizers": kept}
+        found = {"epochs": max(1, self._curves.best), "regularizers": kept}
+        if not self._curves.found:
+            return found
+        word, options = split_choice(_spelled(self.optimizer), "optimizer")
+        return {**found, "optimizer": {word: {**options, "rate": self._curves.found["rate"]}}}
 
     def measures(self) -> dict[str, tuple[Any, Any]]:
         """What holds it back from learning the training rows by heart: option -> (as it is, off)."""
@@ -193,7 +227,7 @@ class Mlp:
         if self.regularizers:
             found["regularizers"] = ([_spelled(r) for r in self.regularizers], [])
         if getattr(self.optimizer, "decay", 0):
-            found["optimizer.adamw.decay"] = (self.optimizer.decay, 0.0)
+            found[f"optimizer.{word_of(type(self.optimizer).__name__)}.decay"] = (self.optimizer.decay, 0.0)
         return found
 
     @classmethod
@@ -253,9 +287,13 @@ def _rows(data: Encoded, scale: tuple[float, ...], weight: Array | None) -> Rows
     y = np.eye(data.classes)[target] if data.classes else ((target - scale[0]) / scale[1])[:, None]
     weight = data.weight if weight is None else weight
     w = np.ones(len(data)) if weight is None else weight
-    return Rows(
-        np.ascontiguousarray(data.matrix, dtype=np.float32), y.astype(np.float32), np.asarray(w, dtype=np.float32)
-    )
+    return Rows(_matrix(data.matrix), y.astype(np.float32), np.asarray(w, dtype=np.float32))
+
+
+def _matrix(matrix: Array) -> Array:
+    """As the loop takes it; what is float32 or uint8 stays where it is, be it in a file larger than memory."""
+    kind = np.uint8 if matrix.dtype == np.uint8 else np.float32
+    return np.ascontiguousarray(matrix, dtype=kind)
 
 
 def _member(family: str, choice: Any) -> Any:

@@ -5,6 +5,8 @@ from typing import TYPE_CHECKING, Annotated
 
 from pydantic import Field
 
+from thirtyfold.learn.parts import Rate, starting
+
 if TYPE_CHECKING:
     from torch import Tensor
     from torch.optim import Optimizer
@@ -17,7 +19,7 @@ class Adam:
 
     def __init__(
         self,
-        rate: Annotated[float, Field(gt=0)] = 0.001,
+        rate: Rate = 0.001,
         beta1: Annotated[float, Field(ge=0, lt=1)] = 0.9,
         beta2: Annotated[float, Field(ge=0, lt=1)] = 0.999,
     ) -> None:
@@ -26,4 +28,4 @@ class Adam:
     def over(self, parameters: "Sequence[Tensor]") -> "Optimizer":
         from torch.optim import Adam as TorchAdam
 
-        return TorchAdam(parameters, lr=self.rate, fused=True, betas=(self.beta1, self.beta2))
+        return TorchAdam(parameters, lr=starting(self.rate), fused=True, betas=(self.beta1, self.beta2))

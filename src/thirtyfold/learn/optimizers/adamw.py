@@ -5,6 +5,8 @@ from typing import TYPE_CHECKING, Annotated
 
 from pydantic import Field
 
+from thirtyfold.learn.parts import Rate, starting
+
 if TYPE_CHECKING:
     from torch import Tensor
     from torch.optim import Optimizer
@@ -17,7 +19,7 @@ class Adamw:
 
     def __init__(
         self,
-        rate: Annotated[float, Field(gt=0)] = 0.002,
+        rate: Rate = 0.002,
         decay: Annotated[float, Field(ge=0)] = 0.01,
         beta1: Annotated[float, Field(ge=0, lt=1)] = 0.9,
         beta2: Annotated[float, Field(ge=0, lt=1)] = 0.95,
@@ -27,4 +29,6 @@ class Adamw:
     def over(self, parameters: "Sequence[Tensor]") -> "Optimizer":
         from torch.optim import AdamW
 
-        return AdamW(parameters, lr=self.rate, fused=True, betas=(self.beta1, self.beta2), weight_decay=self.decay)
+        return AdamW(
+            parameters, lr=starting(self.rate), fused=True, betas=(self.beta1, self.beta2), weight_decay=self.decay
+        )

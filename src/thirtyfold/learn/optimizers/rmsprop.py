@@ -5,6 +5,8 @@ from typing import TYPE_CHECKING, Annotated
 
 from pydantic import Field
 
+from thirtyfold.learn.parts import Rate, starting
+
 if TYPE_CHECKING:
     from torch import Tensor
     from torch.optim import Optimizer
@@ -17,7 +19,7 @@ class Rmsprop:
 
     def __init__(
         self,
-        rate: Annotated[float, Field(gt=0)] = 0.001,
+        rate: Rate = 0.001,
         memory: Annotated[float, Field(ge=0, lt=1)] = 0.99,
         momentum: Annotated[float, Field(ge=0, lt=1)] = 0.0,
     ) -> None:
@@ -26,4 +28,4 @@ class Rmsprop:
     def over(self, parameters: "Sequence[Tensor]") -> "Optimizer":
         from torch.optim import RMSprop
 
-        return RMSprop(parameters, lr=self.rate, alpha=self.memory, momentum=self.momentum)
+        return RMSprop(parameters, lr=starting(self.rate), alpha=self.memory, momentum=self.momentum)

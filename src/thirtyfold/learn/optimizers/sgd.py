@@ -5,6 +5,8 @@ from typing import TYPE_CHECKING, Annotated
 
 from pydantic import Field
 
+from thirtyfold.learn.parts import Rate, starting
+
 if TYPE_CHECKING:
     from torch import Tensor
     from torch.optim import Optimizer
@@ -17,7 +19,7 @@ class Sgd:
 
     def __init__(
         self,
-        rate: Annotated[float, Field(gt=0)] = 0.05,
+        rate: Rate = 0.05,
         momentum: Annotated[float, Field(ge=0, lt=1)] = 0.9,
         *,
         nesterov: bool = True,
@@ -27,4 +29,6 @@ class Sgd:
     def over(self, parameters: "Sequence[Tensor]") -> "Optimizer":
         from torch.optim import SGD
 
-        return SGD(parameters, lr=self.rate, momentum=self.momentum, nesterov=self.nesterov and self.momentum > 0)
+        return SGD(
+            parameters, lr=starting(self.rate), momentum=self.momentum, nesterov=self.nesterov and self.momentum > 0
+        )

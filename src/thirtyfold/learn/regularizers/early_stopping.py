@@ -1,14 +1,11 @@
 """Early stopping: stop when validation rows say so."""
 
 from collections.abc import Sequence
-from typing import TYPE_CHECKING, Annotated, ClassVar
+from typing import Annotated, ClassVar
 
 from pydantic import Field
 
-from thirtyfold.learn.loop import Regularizer
-
-if TYPE_CHECKING:
-    pass
+from thirtyfold.learn.parts import Regularizer
 
 __all__ = ["EarlyStopping"]
 

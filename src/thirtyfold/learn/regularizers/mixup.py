@@ -4,10 +4,12 @@ from typing import TYPE_CHECKING, Annotated
 
 from pydantic import Field
 
-from thirtyfold.learn.loop import Regularizer
+from thirtyfold.core.encoder import Block
+from thirtyfold.learn.blocks import no_tokens
+from thirtyfold.learn.parts import Regularizer
 
 if TYPE_CHECKING:
-    from torch import Tensor
+    from torch import Tensor, nn
 
 __all__ = ["Mixup"]
 
@@ -19,6 +21,10 @@ class Mixup(Regularizer):
 
     def __init__(self, alpha: Annotated[float, Field(gt=0)] = 0.2) -> None:
         self.alpha = alpha
+
+    def begin(self, network: "nn.Module", layout: tuple[Block, ...]) -> None:
+        del network
+        no_tokens(layout, "mixup")
 
     def batch(self, x: "Tensor", y: "Tensor") -> "tuple[Tensor, Tensor]":
         import torch

@@ -4,7 +4,7 @@ from typing import TYPE_CHECKING, Annotated
 
 from pydantic import Field
 
-from thirtyfold.learn.loop import Regularizer
+from thirtyfold.learn.parts import Regularizer
 
 if TYPE_CHECKING:
     from torch import nn
