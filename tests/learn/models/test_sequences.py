@@ -109,9 +109,9 @@ def test_attention_is_that_of_pytorch():
         theirs.self_attn.in_proj_weight.copy_(torch.cat([p.weight for p in (look.asked, look.key, look.value)]))
         theirs.self_attn.in_proj_bias.copy_(torch.cat([p.bias for p in (look.asked, look.key, look.value)]))
         theirs.self_attn.out_proj.load_state_dict(look.out.state_dict())
-        theirs.norm2.load_state_dict(think[0].state_dict())
-        theirs.linear1.load_state_dict(think[1].state_dict())
-        theirs.linear2.load_state_dict(think[3].state_dict())
+        theirs.norm2.load_state_dict(think.normal.state_dict())
+        theirs.linear1.load_state_dict(think.wide.state_dict())
+        theirs.linear2.load_state_dict(think.narrow.state_dict())
         x = torch.randn(3, LENGTH, 8)
         padded = torch.arange(LENGTH).expand(3, -1) >= torch.tensor([[12], [7], [4]])
         hole = -1e4 * padded.float().reshape(3, 1, 1, LENGTH)
@@ -124,3 +124,15 @@ def test_attention_is_that_of_pytorch():
 def test_a_width_that_heads_cannot_share_is_refused():
     with pytest.raises(SpecError, match="no multiple of heads"):
         Transformer(width=30, heads=4)
+
+
+@pytest.mark.parametrize("kind", [Cnn, Transformer])
+def test_branches_are_skipped_while_learning_and_never_when_answering(kind):
+    """At a rate near 1 nothing is left of the last branch in most rows; the answers are those of the whole network."""
+    rows = order(64, 0)
+    skipping = kind(**{**SMALL[kind], "epochs": 1, "regularizers": [{"stochastic_depth": {"rate": 0.9}}]})
+    skipping.fit(rows, None, Quiet(seed=1))
+    raw = skipping.predict(rows.matrix)
+    assert np.array_equal(raw, skipping.predict(rows.matrix))
+    names = [n for n, _ in skipping.network().named_modules() if n.endswith("skip.0")]
+    assert len(names) == (0 if kind is Cnn else 4)  # patterns of tokens have no branches, attention has two a level

@@ -10,8 +10,9 @@ from pydantic import Field
 from thirtyfold.core.family import Choice, Family
 from thirtyfold.core.fieldtype import Form
 from thirtyfold.core.model import Dial
-from thirtyfold.learn.nets.network import Batch, Clip, Count, Dropout, Network
+from thirtyfold.learn.nets.network import Batch, Clip, Compile, Count, Dropout, Network
 from thirtyfold.learn.nets.stems import Reader
+from thirtyfold.learn.parts import Precision
 
 __all__ = ["Cnn"]
 
@@ -41,6 +42,9 @@ class Cnn(Network):
         regularizers: Annotated[list[Choice], Family("learn.regularizers")] = ["label_smoothing"],  # noqa: B006
         framework: Annotated[Choice, Family("learn.frameworks")] = "pytorch",
         *,
+        accumulate: Count = 1,
+        precision: Precision = "auto",
+        compile: Compile = "auto",  # noqa: A002 - the word of the Spec
         balance: bool = False,
     ) -> None:
         """Set the options.
@@ -60,6 +64,9 @@ class Cnn(Network):
             schedule: How the rate changes.
             regularizers: What keeps it from learning the rows by heart, beside dropout.
             framework: What computes.
+            accumulate: In how many parts a batch is computed before its one step: less memory, the same step.
+            precision: Of the numbers while learning; ``auto`` is float32 on a CPU and measured on a GPU.
+            compile: Translate the network for the machine first (torch.compile); ``auto`` where it pays on a GPU.
             balance: Weigh classes so that each counts the same.
         """
         given = dict(locals())

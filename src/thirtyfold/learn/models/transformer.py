@@ -11,8 +11,9 @@ from thirtyfold.core.errors import Fault, SpecError
 from thirtyfold.core.family import Choice, Family
 from thirtyfold.core.fieldtype import Form
 from thirtyfold.core.model import Dial
-from thirtyfold.learn.nets.network import Batch, Clip, Count, Dropout, Network
+from thirtyfold.learn.nets.network import Batch, Clip, Compile, Count, Dropout, Network
 from thirtyfold.learn.nets.stems import Reader
+from thirtyfold.learn.parts import Precision
 
 __all__ = ["Transformer"]
 
@@ -40,10 +41,13 @@ class Transformer(Network):
         loss: Annotated[Choice | None, Family("learn.losses")] = None,
         optimizer: Annotated[Choice, Family("learn.optimizers")] = {"adamw": {"rate": 1e-3, "decay": 0.05}},  # noqa: B006
         initializer: Annotated[Choice, Family("learn.initializers")] = "xavier",
-        schedule: Annotated[Choice, Family("learn.schedules")] = "cosine",
+        schedule: Annotated[Choice, Family("learn.schedules")] = "one_cycle",
         regularizers: Annotated[list[Choice], Family("learn.regularizers")] = ["early_stopping"],  # noqa: B006
         framework: Annotated[Choice, Family("learn.frameworks")] = "pytorch",
         *,
+        accumulate: Count = 1,
+        precision: Precision = "auto",
+        compile: Compile = "auto",  # noqa: A002 - the word of the Spec
         balance: bool = False,
     ) -> None:
         """Set the options.
@@ -64,6 +68,9 @@ class Transformer(Network):
             schedule: How the rate changes.
             regularizers: What keeps it from learning the rows by heart, beside dropout.
             framework: What computes.
+            accumulate: In how many parts a batch is computed before its one step: less memory, the same step.
+            precision: Of the numbers while learning; ``auto`` is float32 on a CPU and measured on a GPU.
+            compile: Translate the network for the machine first (torch.compile); ``auto`` where it pays on a GPU.
             balance: Weigh classes so that each counts the same.
         """
         given = dict(locals())

@@ -5,20 +5,20 @@ from __future__ import annotations
 import inspect
 import json
 from collections.abc import Mapping
-from typing import TYPE_CHECKING, Annotated, Any, ClassVar, Self
+from typing import TYPE_CHECKING, Annotated, Any, ClassVar, Literal, Self
 
 from pydantic import Field
 
 from thirtyfold.core.encoder import Block, Encoded
 from thirtyfold.core.errors import Fault, SpecError
 from thirtyfold.core.evidence import Evidence
-from thirtyfold.core.family import Choice, Family, word_of
+from thirtyfold.core.family import Choice, Family, split_choice, word_of
 from thirtyfold.core.fieldtype import Array
 from thirtyfold.core.late import np
 from thirtyfold.core.step import Context
 from thirtyfold.learn.balance import weights
 from thirtyfold.learn.graph import Graph, Session
-from thirtyfold.learn.loop import Plan, Rows, learn
+from thirtyfold.learn.loop import Curves, Plan, Rows, learn
 from thirtyfold.learn.nets.stems import Reader, drawn_by, fusion, normals
 from thirtyfold.learn.nets.story import told
 from thirtyfold.learn.nets.traced import drawn, weights_of
@@ -26,11 +26,12 @@ from thirtyfold.learn.nets.traced import drawn, weights_of
 if TYPE_CHECKING:
     from torch import nn
 
-__all__ = ["Batch", "Clip", "Count", "Dropout", "Network"]
+__all__ = ["Batch", "Clip", "Compile", "Count", "Dropout", "Network"]
 
 Count = Annotated[int, Field(ge=1)]
 Batch = Annotated[int, Field(ge=2)]
 Clip = Annotated[float, Field(ge=0)]
+Compile = Literal["auto"] | bool
 Dropout = Annotated[float, Field(ge=0, lt=1)]
 LOSSES = {True: "cross_entropy", False: "mean_squared"}
 SLOWER = 0.3
@@ -61,11 +62,16 @@ class Network:
         self._graph = b""
         self._session: Session | None = None
         self._story: list[Evidence] = []
-        self._best = given["epochs"]
+        self._curves = Curves(best=given["epochs"])
 
     def reader(self) -> Reader:
         """How a block is read."""
         raise NotImplementedError
+
+    @property
+    def curves(self) -> Curves:
+        """Losses, rates, gradients and what else was seen in the last training, as data."""
+        return self._curves
 
     @property
     def options(self) -> dict[str, Any]:
@@ -92,7 +98,8 @@ class Network:
         if not self._graph:
             raise SpecError(Fault("finetune", "this model has not learned anything yet."))
         rate, epochs = self.optimizer.rate, self.numbers["epochs"]
-        self.optimizer.rate, self.numbers["epochs"] = rate * SLOWER, max(1, epochs // 2)
+        slower = rate if rate == "find" else rate * SLOWER
+        self.optimizer.rate, self.numbers["epochs"] = slower, max(1, epochs // 2)
         try:
             self._learn(train, validation, context, weights_of(self._graph))
         finally:
@@ -126,16 +133,16 @@ class Network:
                 _put(net, start)
             plan = Plan(
                 loss, self.optimizer, self.schedule, tuple(able), o["epochs"], _batch(len(train), o["batch"]),
-                o["clip"], device,
+                o["clip"], device, train.layout, o["accumulate"], o["precision"], o["compile"],
             )  # fmt: skip
             check = None if validation is None else self._rows(validation, None)
             counts = weights(train, balance=o["balance"])
             curves = learn(net.to(device), plan, self._rows(train, counts), check, context)
             self._keep(net.cpu(), loss.head)
-        self._best = curves.best
+        self._curves = curves
         words = {n: word_of(type(getattr(self, n)).__name__) for n in ("optimizer", "initializer", "schedule")}
         facts = {**self.framework.facts(), **words, "drawn": deviations, "batch": plan.batch}
-        self._story = told(net, train, curves, facts, self.numbers)
+        self._story = told(net, train, curves, facts | {"loss": word_of(type(loss).__name__)}, self.numbers)
 
     def _rows(self, data: Encoded, weight: Array | None) -> Rows:
         target: Any = np.asarray(data.target)
@@ -178,7 +185,11 @@ class Network:
     def refit(self) -> dict[str, Any]:
         """The epochs found to be best; nothing stops early then."""
         kept = [_spelled(r) for r in self.regularizers if not r.restores]
-        return {"epochs": max(1, self._best), "regularizers": kept}
+        found = {"epochs": max(1, self._curves.best), "regularizers": kept}
+        if not self._curves.found:
+            return found
+        word, options = split_choice(_spelled(self.optimizer), "optimizer")
+        return {**found, "optimizer": {word: {**options, "rate": self._curves.found["rate"]}}}
 
     def measures(self) -> dict[str, tuple[Any, Any]]:
         """What holds it back from learning the training rows by heart: option -> (as it is, off)."""
@@ -188,7 +199,7 @@ class Network:
         if self.regularizers:
             found["regularizers"] = ([_spelled(r) for r in self.regularizers], [])
         if getattr(self.optimizer, "decay", 0):
-            found["optimizer.adamw.decay"] = (self.optimizer.decay, 0.0)
+            found[f"optimizer.{word_of(type(self.optimizer).__name__)}.decay"] = (self.optimizer.decay, 0.0)
         return found
 
     def save(self) -> dict[str, bytes]:

@@ -193,7 +193,7 @@ def _looking(length: int, width: int, heads: int, dropout: float) -> nn.Module:
             self.normal = nn.LayerNorm(width)
             self.asked, self.key, self.value = nn.Linear(width, width), nn.Linear(width, width), nn.Linear(width, width)
             self.out = nn.Linear(width, width)
-            self.hidden = nn.Dropout(dropout)
+            self.hidden, self.skip = nn.Dropout(dropout), nn.Identity()
 
         def forward(self, x: Tensor, hole: Tensor) -> Tensor:
             x = self.normal(x)
@@ -203,7 +203,7 @@ def _looking(length: int, width: int, heads: int, dropout: float) -> nn.Module:
             )
             looks = (asked.matmul(key.permute(0, 1, 3, 2)) * (1 / math.sqrt(own)) + hole).softmax(3)
             found = self.hidden(looks).matmul(value).permute(0, 2, 1, 3).reshape(-1, length, width)
-            answer: Tensor = self.hidden(self.out(found))
+            answer: Tensor = self.skip(self.hidden(self.out(found)))
             return answer
 
     return Looking()
@@ -213,9 +213,17 @@ def _thinking(width: int, dropout: float) -> nn.Module:
     """Two dense layers at every place."""
     from torch import nn
 
-    return nn.Sequential(
-        nn.LayerNorm(width), nn.Linear(width, 4 * width), nn.GELU(), nn.Linear(4 * width, width), nn.Dropout(dropout)
-    )
+    class Thinking(nn.Module):
+        def __init__(self) -> None:
+            super().__init__()
+            self.normal, self.wide, self.curve = nn.LayerNorm(width), nn.Linear(width, 4 * width), nn.GELU()
+            self.narrow, self.hidden, self.skip = nn.Linear(4 * width, width), nn.Dropout(dropout), nn.Identity()
+
+        def forward(self, x: Tensor) -> Tensor:
+            answer: Tensor = self.skip(self.hidden(self.narrow(self.curve(self.wide(self.normal(x))))))
+            return answer
+
+    return Thinking()
 
 
 def _parted(x: Tensor, length: int, inside: int) -> tuple[Tensor, Tensor]:

@@ -73,6 +73,7 @@ def fusion(
     wide = at = 0
     for block, (mean, deviation) in zip(blocks, normal, strict=True):
         stem, out = _stem(block, mean, deviation, reader)
+        _skipping(stem, regularizers)
         stems.append((at, at + block.width, stem))
         wide += out
         at += block.width
@@ -97,6 +98,17 @@ def fusion(
             return answer
 
     return Fusion()
+
+
+def _skipping(stem: nn.Module, regularizers: Sequence[Regularizer]) -> None:
+    """What regularizers put at the end of every branch that is added to what goes around it."""
+    from torch import nn
+
+    branches = [m for m in stem.modules() if hasattr(m, "skip")]
+    for at, branch in enumerate(branches, start=1):
+        found = [m for r in regularizers if (m := r.branch(at / len(branches))) is not None]
+        if found:
+            branch.skip = nn.Sequential(*found)
 
 
 def _stem(block: Block, mean: list[float], deviation: list[float], reader: Reader) -> tuple[nn.Module, int]:
@@ -223,10 +235,10 @@ def _residual(inside: int, outside: int, steps: tuple[int, int]) -> nn.Module:
             self.normal = nn.BatchNorm2d(outside)
             plain = steps == (1, 1) and inside == outside
             self.beside = nn.Identity() if plain else nn.Conv2d(inside, outside, 1, stride=steps, bias=False)
-            self.curve = nn.ReLU()
+            self.curve, self.skip = nn.ReLU(), nn.Identity()
 
         def forward(self, x: Tensor) -> Tensor:
-            answer: Tensor = self.curve(self.beside(x) + self.normal(self.second(self.first(x))))
+            answer: Tensor = self.curve(self.beside(x) + self.skip(self.normal(self.second(self.first(x)))))
             return answer
 
     return Residual()
