@@ -78,8 +78,11 @@ def _brightness(numbers: Array, shape: tuple[int, ...], form: Form) -> Array:
 def check_model(member: Any, **options: Any) -> None:
     """Run a model class through the contract; raises AssertionError that says what is wrong."""
     shaped = [f for f in member.forms if f in SHAPED]
-    for form in shaped or member.forms:  # rows of a shape have plain numbers beside it
-        for classes in _sizes(member)[bool(shaped) :]:
+    sizes = _sizes(member)
+    for at, form in enumerate(shaped):  # rows of a shape have plain numbers beside it, and networks take their time
+        _check_one(member, options, form, sizes[-1 - at % len(sizes)])
+    for form in () if shaped else member.forms:
+        for classes in sizes:
             _check_one(member, options, form, classes)
 
 
