@@ -161,6 +161,15 @@ def test_a_file_is_answered_by_both_protocols_and_the_live_page_stays_short(
     assert len(last) == 3 and all(len(r["row"]) < 2100 for r in last)
 
 
+@pytest.mark.step(29)
+def test_a_folder_can_be_answered_by_the_command(
+    seen: tuple[dict[str, Any], Path], pictures: Path, tmp_path: Path
+) -> None:
+    out = tmp_path / "answers.csv"
+    assert main(["predict", str(seen[1] / "package"), str(pictures), "--out", str(out)]) in (0, 2)
+    assert len(pl.read_csv(out)) == 120
+
+
 @pytest.mark.step(4, 12, 14)
 def test_sounds_with_parts_in_their_names(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: Any) -> None:
     monkeypatch.setenv("THIRTYFOLD_HOME", str(tmp_path / "home"))
@@ -202,6 +211,10 @@ def test_a_picture_a_sound_and_a_number_meet_in_one_network(tmp_path: Path, monk
     blocks = next(e for e in told["train"] if e["step"] == 14)["numbers"]["cnn"]["blocks"]
     assert [b[0] for b in blocks] == ["image", "frames", "vector"]
     assert next(e for e in told["tune"] if "value" in e["numbers"])["numbers"]["value"] > 0.8
+    auto = Spec.of({"name": "mixed", "target": "answer", "collect": "frame", "metric": "accuracy"})
+    chosen = execute(auto, Home(tmp_path), frame=pl.DataFrame(rows), until="select")
+    found = json.loads((chosen.folder / "evidence.json").read_text())["select"][0]["numbers"]
+    assert found["candidates"] == ["cnn", "svm", "boosting"]
 
 
 @pytest.mark.step(11)

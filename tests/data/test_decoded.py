@@ -5,9 +5,10 @@ import wave
 import numpy as np
 import pytest
 
+from thirtyfold.core.content import roots_of
 from thirtyfold.core.quiet import Quiet
 from thirtyfold.data.analyze import Analyze, Analyzed
-from thirtyfold.data.decoded import _border, _of_points, _of_sound, look_at, roots_of
+from thirtyfold.data.decoded import _border, _of_points, _of_sound, look_at
 
 
 def analyze(ran) -> Analyzed:

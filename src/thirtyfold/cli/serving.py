@@ -23,6 +23,7 @@ def predict(told: argparse.Namespace) -> int:
     """Answers for every row of a file (or of what a Spec collects), in order. A row that cannot be read gets no answer
     but the reason.
     """
+    from thirtyfold.core import content
     from thirtyfold.core.quiet import Quiet
     from thirtyfold.core.spec import Spec
     from thirtyfold.data.naming import source_of
@@ -45,7 +46,8 @@ def predict(told: argparse.Namespace) -> int:
         Fault(f"line {line}", f"{why}: it has no answer, the others have theirs in order.")
         for line, why in read.quarantine.select("row", "reason").iter_rows()
     ]
-    answers, faults = _answers(package, frame)
+    with content.reading(content.roots_of(read.lineage)):
+        answers, faults = _answers(package, frame)
     _write(answers, told.out)
     faults = [*lost, *faults]
     if faults:

@@ -26,7 +26,7 @@ SOURCES: Family[Source] = Family("data.sources")
 ROWS = pl.DataFrame({"city": ["Paris", "Rome", None], "n": [1, 2, 3], "x": [0.5, None, 2.5]})
 
 
-SERVERS = {"postgres", "mysql", "object_store"}
+SERVERS = {"postgres", "mysql", "object_store", "files"}
 """Those that need a server: each is run through the same check in the file that starts it."""
 
 

@@ -26,7 +26,7 @@ def told(
     outputs = train.classes or 1
     whole = {**facts, "sizes": [len(train.names), outputs], "drawn": largest}
     found = glass_box(train, curves, whole, {**options, "activation": "relu"})
-    own = {14: _built(network, train), 19: _updated(curves.first, facts["optimizer"])}
+    own = {14: _built(network, train), 15: _started(facts), 19: _updated(curves.first, facts["optimizer"])}
     return [own.get(e.step, e) for e in found]
 
 
@@ -45,6 +45,20 @@ def _built(network: nn.Module, train: Encoded) -> Evidence:
     why += "head decides on all of them side by side."
     numbers = {"parameters": count, "blocks": [[b.form, list(b.shape), b.column] for b in train.blocks]}
     return Evidence(14, why, numbers, (TableView("Layers", ("name", "kind", "size", "weights"), rows),))
+
+
+def _started(facts: Mapping[str, Any]) -> Evidence:
+    """How the weights were drawn, layer by layer."""
+    spread = facts["drawn"]
+    values = list(spread.values())
+    why = (
+        f"The weights of {len(spread)} layers were drawn by {facts['initializer']}, with deviations from "
+        f"{min(values):.3f} to {max(values):.3f}: the more numbers a layer reads, the smaller. Offsets are zero, "
+        "and what centers and scales the input was measured on training rows."
+    )
+    rows = tuple((name.removesuffix(".weight"), round(value, 4)) for name, value in spread.items())
+    numbers = {"initializer": facts["initializer"], "deviation": dict(spread)}
+    return Evidence(15, why, numbers, (TableView("Weights as they were drawn", ("layer", "deviation"), rows),))
 
 
 def _block(form: str, shape: tuple[int, ...]) -> str:
