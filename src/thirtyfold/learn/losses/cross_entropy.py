@@ -33,10 +33,10 @@ class CrossEntropy:
         self.smoothing, self.weights = smoothing, weights
 
     def __call__(self, outputs: "Tensor", target: "Tensor") -> "Tensor":
-        shares = target if not self.smoothing else target * (1 - self.smoothing) + self.smoothing / target.shape[1]
-        if self.weights is None:
-            return -(shares * outputs.log_softmax(1)).sum(1)
-        if len(self.weights) != outputs.shape[1]:
-            many = f"{len(self.weights)} weights for {outputs.shape[1]} classes."
+        from torch.nn.functional import cross_entropy
+
+        weights = None if self.weights is None else outputs.new_tensor(self.weights)
+        if weights is not None and len(weights) != outputs.shape[1]:
+            many = f"{len(weights)} weights for {outputs.shape[1]} classes."
             raise SpecError(Fault("loss.cross_entropy.weights", many))
-        return -(shares * outputs.new_tensor(self.weights) * outputs.log_softmax(1)).sum(1)
+        return cross_entropy(outputs, target, weights, reduction="none", label_smoothing=self.smoothing)
