@@ -42,10 +42,11 @@ class Characters:
             head = values.head(200)
             if head.cast(pl.Float64, strict=False).null_count() <= 0.1 * len(head) + head.null_count():
                 continue  # numbers
-            odd = values.str.contains(_ODD).fill_null(value=False)
+            known = draft.looks[column.name].seen
+            odd = known.str.contains(_ODD).fill_null(value=False)
             if not odd.any():
                 continue
-            seen = values.filter(odd).unique(maintain_order=True).to_list()
+            seen = known.filter(odd).unique(maintain_order=True).to_list()
             markup = column.role == "input" and sum(has_markup(v) for v in seen) >= 3
             mending = replace(column.mending or Mending(), characters=True, markup=markup)
             better = {v.strip(): tidy(v.strip(), markup=markup) for v in seen}
