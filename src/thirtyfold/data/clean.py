@@ -2,13 +2,14 @@
 
 import inspect
 from collections.abc import Iterable
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from typing import Any, ClassVar, NamedTuple
 
 import numpy as np
 import polars as pl
 
-from thirtyfold.core.door import Unreadable, read_column
+from thirtyfold.core.door import Unreadable, read_column, typed
 from thirtyfold.core.errors import DataError, Fault, SpecError
 from thirtyfold.core.evidence import Evidence
 from thirtyfold.core.family import Choice, Family, nearest, split_choice
@@ -61,7 +62,9 @@ class Clean:
         asked = _Asked(self.clean)
         raw = collected.frame
         table = collected.describe(*self._roles(collected))
+        context.progress("looking at values")
         looks = Looks(raw)
+        looks.find(context.threads)
         table, changes = asked.propose("raw", Draft(table, raw, known=looks))
         ledger = expand(raw, changes)
         raw = mend_frame(table.columns.values(), raw)
@@ -70,15 +73,17 @@ class Clean:
         once = _once(table.frame.select(list(table.columns)))
         table = table.describe(*(self._typed(c, looks[c.name], once) for c in table.columns.values()))
         context.progress("reading values")
-        table, unreadable = _read(table, looks)
+        table, unreadable, read = _read(table, looks, context.threads)
         self._check_said(collected, table, unreadable)
-        typed = Looks(table.frame)
-        table, more = asked.propose("typed", Draft(table, raw, unreadable, known=typed, known_raw=looks))
+        read_looks = Looks(table.frame)
+        for name, look in read.items():
+            read_looks.take(name, look)
+        table, more = asked.propose("typed", Draft(table, raw, unreadable, known=read_looks, known_raw=looks))
         del looks
         table, changes = _spelled(table), [*changes, *more]
         ledger = pl.concat([ledger, expand(raw, more)])
         table, without = self._set_aside(table)
-        table, whole = asked.propose("whole", Draft(table, raw, known=typed))
+        table, whole = asked.propose("whole", Draft(table, raw, known=read_looks))
         copies = asked.copies if asked.copies is not None else np.arange(len(table), dtype=np.int64)
         dropped = [(int(table.rows[at]), rule) for at, rule in sorted(asked.aside.items())]
         if dropped:
@@ -292,44 +297,58 @@ class _Asked:
         return draft.table, changes
 
 
-def _read(table: Table, looks: Looks) -> tuple[Table, dict[str, dict[str, str]]]:
-    """Every column read as its type; a word that repeats where it cannot be read is a marker of missing values."""
+def _read(table: Table, looks: Looks, threads: int) -> tuple[Table, dict[str, dict[str, str]], dict[str, Look]]:
+    """Every column read as its type; a word that repeats where it cannot be read is a marker of missing values.
+
+    Also what could not be read, by column, with why; and what is known of the columns as they were read.
+    """
     done: list[pl.Series] = [table.frame[ROW]]
     columns: dict[str, Column] = {}
     unreadable: dict[str, dict[str, str]] = {}
-    for name, column in table.columns.items():
-        values, wrong = _read_column(column, looks[name])
+    known: dict[str, Look] = {}
+    with ThreadPoolExecutor(max(1, threads)) as pool:
+        found = list(pool.map(lambda c: _read_column(c, looks[c.name]), table.columns.values()))
+    for (name, column), (look, wrong) in zip(table.columns.items(), found, strict=True):
         times: dict[str, int] = {}
         for fault in wrong:
             unreadable.setdefault(name, {})[fault.value] = fault.why
             times[fault.value] = times.get(fault.value, 0) + 1
         again = sorted(v for v, n in times.items() if n > 1 and any(c.isalpha() for c in v))
         columns[name] = replace(column, markers=(*column.markers, *again)) if again else column
-        done.append(values.alias(name))
-    return Table(pl.DataFrame(done), columns), unreadable
+        done.append(look.values.alias(name))
+        known[name] = look
+    return Table(pl.DataFrame(done), columns), unreadable, known
 
 
-def _read_column(column: Column, look: Look) -> tuple[pl.Series, list[Unreadable]]:
+def _read_column(column: Column, look: Look) -> tuple[Look, list[Unreadable]]:
     """As ``read_column``; what reading would find out again is known of the column already."""
     plain = column.type == "number" and column.options.get("decimal", ".") == "." and not column.markers
     if plain and look.numbers is not None:
-        return look.numbers.alias(column.name), []
+        return Look(look.numbers.alias(column.name)), []
+    written = getattr(typed(column), "as_written", False) and not column.markers and not column.spellings
+    if written and look.counts is None and look.numbers is not None:
+        return look, []
     if look.counts is None or len(look.values) <= look.counts.height:
-        return read_column(column, look.values)
+        values, wrong = read_column(column, look.values)
+        return Look(values), wrong
     distinct = look.counts["value"].alias(column.name)
     read, wrong = read_column(column, distinct)
-    kept = read.dtype == distinct.dtype and read.drop_nulls().equals(distinct.filter(read.is_not_null()))
-    if kept:
+    if read.dtype == distinct.dtype and read.drop_nulls().equals(distinct.filter(read.is_not_null())):
         gone = distinct.filter(read.is_null())
         values = look.values.set(look.values.is_in(gone.implode()), None) if len(gone) else look.values
-    else:
-        values = look.values.replace_strict(distinct, read, return_dtype=read.dtype)
+        return Look(values, look.counts.filter(read.is_not_null())), _everywhere(wrong, distinct, look.values)
+    values = look.values.replace_strict(distinct, read, return_dtype=read.dtype)
+    return Look(values), _everywhere(wrong, distinct, look.values)
+
+
+def _everywhere(wrong: list[Unreadable], distinct: pl.Series, values: pl.Series) -> list[Unreadable]:
+    """Faults of different values, for every row that has one."""
     if not wrong:
-        return values, []
+        return []
     why = {distinct[fault.at]: fault for fault in wrong}
-    places = look.values.is_in(pl.Series(list(why), dtype=distinct.dtype).implode()).fill_null(value=False).arg_true()
-    found = zip(places.to_list(), look.values.gather(places).to_list(), strict=True)
-    return values, [replace(why[value], at=at) for at, value in found]
+    places = values.is_in(pl.Series(list(why), dtype=distinct.dtype).implode()).fill_null(value=False).arg_true()
+    found = zip(places.to_list(), values.gather(places).to_list(), strict=True)
+    return [replace(why[value], at=at) for at, value in found]
 
 
 def _spelled(table: Table) -> Table:

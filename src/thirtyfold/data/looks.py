@@ -4,6 +4,7 @@ Ten million values are neither sorted nor made into Python's objects: a column o
 these and their counts, one of many by the hashes of its values.
 """
 
+from concurrent.futures import ThreadPoolExecutor
 from functools import cached_property
 
 import numpy as np
@@ -56,14 +57,16 @@ def _among(hashes: Array, wanted: Array) -> Array:
 class Look:
     """One column."""
 
-    def __init__(self, values: pl.Series) -> None:
-        self.values = values
+    def __init__(self, values: pl.Series, counts: pl.DataFrame | None = None) -> None:
+        self.values, self._counts = values, counts
 
     @cached_property
     def counts(self) -> pl.DataFrame | None:
         """``value`` and ``count`` in the order in which values first come, missing ones left out; None of a column of
         more than 20,000 different ones.
         """
+        if self._counts is not None:
+            return self._counts
         known = self.values.alias("value")
         if len(known) > 2 * _FEW and (
             known.head(_HEAD).n_unique() > 0.5 * _HEAD or int(str(known.approx_n_unique())) > _FEW
@@ -104,6 +107,11 @@ class Look:
         return counts.sort("value")
 
 
+def _found(look: Look) -> None:
+    _ = look.numbers if look.counts is None else None
+    _ = look.distinct
+
+
 class Looks:
     """The looks at the columns of a frame."""
 
@@ -115,6 +123,15 @@ class Looks:
         if name not in self._known:
             self._known[name] = Look(self._frame[name])
         return self._known[name]
+
+    def find(self, threads: int) -> None:
+        """Find what will be asked of every column, several columns at a time."""
+        with ThreadPoolExecutor(max(1, threads)) as pool:
+            list(pool.map(_found, [self[name] for name in self._frame.columns]))
+
+    def take(self, name: str, look: Look) -> None:
+        """What is known of a column already."""
+        self._known[name] = look
 
     def of(self, frame: pl.DataFrame) -> "Looks":
         """These, or new ones where the frame is another."""

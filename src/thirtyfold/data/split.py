@@ -17,7 +17,7 @@ from thirtyfold.core.step import Context
 from thirtyfold.core.table import ROW, Column, Table
 from thirtyfold.data.doubts import doubts
 from thirtyfold.data.lots import KEY, key_column
-from thirtyfold.data.parts import NAMES, Splitter
+from thirtyfold.data.parts import NAMES, Splitter, alone
 
 __all__ = ["Parted", "Split"]
 
@@ -55,7 +55,7 @@ class Split:
         parts = SPLITTERS.build(how, "split.how").parts(keyed, copies, self.shares, context.seed)
         _check(parts, table)
         train, validation, test = (table.where(parts == p) for p in range(3))
-        names = pl.Series("part", [(*NAMES, "aside")[p] for p in parts.tolist()], dtype=pl.String)
+        names = pl.Series("part", [*NAMES, "aside"], dtype=pl.String).gather(parts)
         splits = pl.DataFrame([pl.Series("row", table.rows), names])
         evidence = _evidence(table, parts, copies, how, why)
         doubted = doubts(train, split_choice(how, "split.how")[0], context)
@@ -101,7 +101,7 @@ def _evidence(table: Table, parts: np.ndarray, copies: np.ndarray, how: Choice, 
     ]
     if aside:
         said.append(f"{counted(aside, 'row')} in the gaps between the parts are in none of them.")
-    shared = int(len(copies) - len(np.unique(copies)))
+    shared = 0 if alone(copies) else int(len(copies) - len(np.unique(copies)))
     if shared:
         said.append(f"{counted(shared, 'row')} that copy others, exactly or nearly, stay on their side.")
     said += _parted(table, parts)

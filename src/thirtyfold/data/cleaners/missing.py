@@ -68,10 +68,9 @@ class Missing:
                 Change(column.name, v, None, "missing: said", why="named in clean.missing") for v in there.to_list()
             ]
         seen = look.seen.drop_nulls()
+        plain = look.counts is None and look.numbers is not None
         numbers = (
-            look.numbers.drop_nulls()
-            if look.counts is None and look.numbers is not None
-            else seen.cast(pl.Float64, strict=False)
+            look.numbers.drop_nulls() if plain and look.numbers is not None else seen.cast(pl.Float64, strict=False)
         )
         odd = seen.filter(numbers.is_null() | numbers.is_nan())
         words = odd.filter(odd.str.len_chars() <= _LONGEST).unique(maintain_order=True)
@@ -84,15 +83,22 @@ class Missing:
             spelled += [w for w, low in zip(words.to_list(), lower.to_list(), strict=True) if low in _WORDS_IN_NUMBERS]
         changes = [Change(column.name, w, None, "missing: spelling", 0.98, why=f"'{w}' means missing") for w in spelled]
         if mostly or not len(odd):
-            every = look.numbers if look.numbers is not None else values.cast(pl.Float64, strict=False)
-            changes += self._of_numbers(column, every, look)
+            if look.counts is not None:
+                changes += self._of_numbers(column, numbers, look, look.counts["count"])
+            else:
+                every = look.numbers if look.numbers is not None else values.cast(pl.Float64, strict=False)
+                changes += self._of_numbers(column, every, look)
         return changes
 
-    def _of_numbers(self, column: Column, values: pl.Series, written: Look | None = None) -> list[Change]:
-        known = values.filter(values.is_not_null() & values.is_finite())
-        if known.len() < 20:
+    def _of_numbers(
+        self, column: Column, values: pl.Series, written: Look | None = None, times: pl.Series | None = None
+    ) -> list[Change]:
+        finite = (values.is_not_null() & values.is_finite()).fill_null(value=False)
+        known = values.filter(finite).to_numpy()
+        often = np.ones(len(known), np.int64) if times is None else times.filter(finite).cast(pl.Int64).to_numpy()
+        if often.sum() < 20:
             return []
-        found = _stand_alone(known.to_numpy())
+        found = _stand_alone(known, often)
         changes: list[Change] = []
         for value, confidence, why in found:
             if column.role == "target" and value == 0:
@@ -111,15 +117,15 @@ def _mostly(look: Look, odd: pl.Series, spelled: int) -> bool:
     return words - spelled <= 0.02 * max(1, look.distinct) + 1 and look.distinct > words + 1
 
 
-def _stand_alone(known: np.ndarray) -> list[tuple[float, float, str]]:
+def _stand_alone(known: np.ndarray, times: np.ndarray) -> list[tuple[float, float, str]]:
     """Numbers at an end of the range that repeat and stand far from all others: (value, confidence, why)."""
-    rows = len(known)
+    rows = int(times.sum())
     ends = _ends(known)
     if ends is None:
         return []
     found: list[tuple[float, float, str]] = []
     low, next_low, next_high, high = ends
-    least, most = int(np.count_nonzero(known == low)), int(np.count_nonzero(known == high))
+    least, most = int(times[known == low].sum()), int(times[known == high].sum())
     rest_low, rest_high = high - next_low, next_high - low
     often = max(3.0, 0.0005 * rows)
     if low < 0 and least >= often:
@@ -139,8 +145,9 @@ def _stand_alone(known: np.ndarray) -> list[tuple[float, float, str]]:
             why = f"{most:,} rows say {high:g}, far above the next, {next_high:g}: a cap, or missing?"
             found.append((high, 0.5, why))
     if low == 0 and least >= often and next_low > 1 and least < 0.1 * rows and rest_low > 0:
-        values, times = np.unique(known, return_counts=True)
-        middle = float(np.median(np.repeat(values[1:], np.minimum(times[1:], 1000))))
+        values, place = np.unique(known, return_inverse=True)
+        each = np.bincount(place, times).astype(np.int64)
+        middle = float(np.median(np.repeat(values[1:], np.minimum(each[1:], 1000))))
         if next_low > 0.3 * middle:
             why = f"{least:,} rows say 0 and no other is below {next_low:g}; is 0 possible here?"
             found.append((0.0, 0.5, why))
@@ -165,7 +172,8 @@ def _written(value: float, numbers: pl.Series, written: Look | None) -> list[str
     """How a number stands in a text column."""
     if written is None:
         return [_text(value)]
-    there = written.values.filter((numbers == value).fill_null(value=False))
+    all_of = written.values if written.counts is None else written.counts["value"]
+    there = all_of.filter((numbers == value).fill_null(value=False))
     return [str(w) for w in there.unique(maintain_order=True).to_list()]
 
 
