@@ -11,23 +11,23 @@ import mmap
 import os
 import tempfile
 import weakref
-from concurrent.futures import ThreadPoolExecutor
+from collections import deque
+from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 from thirtyfold.core.late import np, pl
 
-__all__ = ["LARGE", "Laid", "Laying", "lay", "lies_in", "mapped", "name_of"]
+__all__ = ["LARGE", "Laid", "Laying", "lay", "lies_in", "mapped", "name_of", "rest"]
 
 LARGE = 50 * 1024 * 1024
 """A frame of more bytes than this lies in a file."""
 BATCH = 1 << 20
 """Rows in a record batch; fixed, so that the same frame gives the same file however it was put together."""
 _BLOCK = 1 << 15
-_PIECE = 1 << 22
-_known: dict[int, tuple[weakref.ref[Any], Laid]] = {}
+_PIECE = 1 << 23
 
 
 @dataclass(frozen=True)
@@ -36,6 +36,15 @@ class Laid:
 
     path: Path
     name: str
+
+
+class _Mapped(NamedTuple):
+    frame: weakref.ref[Any]
+    laid: Laid
+    data: mmap.mmap
+
+
+_known: dict[int, _Mapped] = {}
 
 
 def lay(frame: pl.DataFrame, folder: Path) -> Laid:
@@ -75,11 +84,20 @@ def mapped(laid: Laid) -> pl.DataFrame:
     """The frame as it lies in its file, without a copy: Polars' own reader would make one."""
     import pyarrow as pa
 
-    with pa.memory_map(str(laid.path)) as file:
-        frame = pl.DataFrame(pl.from_arrow(pa.ipc.open_file(file).read_all(), rechunk=False))
+    with laid.path.open("rb") as file:
+        data = mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ)
+    table = pa.ipc.open_file(pa.BufferReader(pa.py_buffer(data))).read_all()
+    frame = pl.DataFrame(pl.from_arrow(table, rechunk=False))
     key = id(frame)
-    _known[key] = (weakref.ref(frame, lambda _: _known.pop(key, None)), laid)
+    _known[key] = _Mapped(weakref.ref(frame, lambda _: _known.pop(key, None)), laid, data)
     return frame
+
+
+def rest(frame: pl.DataFrame) -> None:
+    """A mapped frame is not needed for a while: its pages go back to the system until they are looked at again."""
+    known = _known.get(id(frame))
+    if known is not None and known.frame() is frame and hasattr(mmap, "MADV_DONTNEED"):
+        known.data.madvise(mmap.MADV_DONTNEED)
 
 
 class Laying:
@@ -120,8 +138,8 @@ class Laying:
 
 def lies_in(frame: pl.DataFrame) -> Laid | None:
     """The file that this very frame lies in, if it is still there."""
-    found, laid = _known.get(id(frame), (None, None))
-    return laid if found is not None and found() is frame and laid is not None and laid.path.is_file() else None
+    known = _known.get(id(frame))
+    return known.laid if known is not None and known.frame() is frame and known.laid.path.is_file() else None
 
 
 def name_of(path: Path) -> str:
@@ -132,19 +150,20 @@ def name_of(path: Path) -> str:
     against forgers, and is four times as fast as sha256 of the bytes where the processor has no instruction for that.
     """
     whole = hashlib.sha256(str(path.stat().st_size).encode())
-    with path.open("rb") as file, mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ) as data:
-        words = np.frombuffer(data, dtype=np.uint64, count=len(data) // 8)
-        with ThreadPoolExecutor(2) as pool:
-            pieces = [words[at : at + _PIECE] for at in range(0, len(words), _PIECE)]
-            for sums in pool.map(_sums, pieces):
-                whole.update(sums)
-        whole.update(data[len(words) * 8 :])
-        del words, pieces  # the mapping cannot be closed before
+    waiting: deque[Future[bytes]] = deque()
+    with path.open("rb") as file, ThreadPoolExecutor(2) as pool:
+        while piece := file.read(_PIECE):  # read, not mapped: what is mapped counts as this process's memory
+            waiting.append(pool.submit(_sums, piece))
+            if len(waiting) > 2:
+                whole.update(waiting.popleft().result())
+        for sums in waiting:
+            whole.update(sums.result())
     return whole.hexdigest()
 
 
-def _sums(words: Any) -> bytes:
-    """The sums of the blocks of a piece; numpy lets other threads run meanwhile."""
+def _sums(piece: bytes) -> bytes:
+    """The sums of the blocks of a piece, and what is left over; numpy lets other threads run meanwhile."""
+    words = np.frombuffer(piece, dtype=np.uint64, count=len(piece) // 8)
     keys, times = _keys()
     work, more = np.empty(_BLOCK, np.uint64), np.empty(_BLOCK, np.uint64)
     out = []
@@ -158,7 +177,7 @@ def _sums(words: Any) -> bytes:
         np.bitwise_xor(x, y, out=x)
         np.multiply(x, key, out=x)
         out.append(int(x.sum(dtype=np.uint64)).to_bytes(8, "little"))
-    return b"".join(out)
+    return b"".join([*out, piece[len(words) * 8 :]])
 
 
 @cache

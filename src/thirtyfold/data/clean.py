@@ -14,6 +14,7 @@ from thirtyfold.core.errors import DataError, Fault, SpecError
 from thirtyfold.core.evidence import Evidence
 from thirtyfold.core.family import Choice, Family, nearest, split_choice
 from thirtyfold.core.fieldtype import FieldType, Sample
+from thirtyfold.core.laid import rest
 from thirtyfold.core.mending import mend_frame
 from thirtyfold.core.spec import Spec
 from thirtyfold.core.step import Context
@@ -65,6 +66,7 @@ class Clean:
         context.progress("looking at values")
         looks = Looks(raw)
         looks.find(context.threads)
+        rest(collected.frame)
         table, changes = asked.propose("raw", Draft(table, raw, known=looks))
         ledger = expand(raw, changes)
         raw = mend_frame(table.columns.values(), raw)
@@ -80,6 +82,7 @@ class Clean:
             read_looks.take(name, look)
         table, more = asked.propose("typed", Draft(table, raw, unreadable, known=read_looks, known_raw=looks))
         del looks
+        rest(collected.frame)
         table, changes = _spelled(table), [*changes, *more]
         ledger = pl.concat([ledger, expand(raw, more)])
         table, without = self._set_aside(table)

@@ -92,7 +92,7 @@ def _hashed(column: pl.Series) -> Array:
         if len(different) > len(column) // 8:
             return _words(column)
         place = column.cast(pl.Enum(different)).to_physical().fill_null(len(different))
-        return np.append(_words(different), _NOTHING)[place.to_numpy()]
+        return np.asarray(np.append(_words(different), _NOTHING)[place.to_numpy()])
     if column.dtype.is_temporal():
         column = column.cast(pl.Datetime("us")).to_physical()
     numbers = column.cast(pl.Float64).fill_null(float("nan")).to_numpy() + 0.0  # -0.0 is 0.0
