@@ -72,7 +72,8 @@ def laid_of(
 ) -> tuple[pl.DataFrame, list[Fault3]]:
     """All rows of a file with their numbers (the last column), as they lie in a file in ``folder``; the bad lines.
 
-    Raises Odd where the file is not UTF-8 or a quote opens that does not close for four blocks.
+    Raises Odd where the file is not UTF-8, or a quote stands within a value, or opens and does not close for four
+    blocks: what such a one means is seen only by reading from the beginning.
     """
     laying = Laying(folder)
     faults: list[Fault3] = []
@@ -137,9 +138,10 @@ def _parsed(block: Block, layout: Layout, careful: Careful) -> _Parsed:
     plain = block.data.isascii()
     if not plain and not _is_utf8(block.data):
         raise Odd
-    look = _look(block, layout)
-    if look.controls and b"\r" in block.data:
-        block = block._replace(data=block.data.replace(b"\r\n", b"\n").replace(b"\r", b"\n"))
+    look = None if block.quoted else _look(block, layout)
+    if (look is None or look.controls) and b"\r" in block.data:
+        block, look = block._replace(data=block.data.replace(b"\r\n", b"\n").replace(b"\r", b"\n")), None
+    if look is None:
         look = _look(block, layout)
     if not look.regular:
         return _Parsed(*careful(block), block.data.count(b"\n"))
@@ -169,8 +171,8 @@ def _is_utf8(data: bytes) -> bool:
 
 
 class _Look(NamedTuple):
-    """``regular``: every line has as many fields as there are names, and quotes stand at the ends of values or are
-    doubled; ``padded``: a value may have blanks around it; ``controls``: there are control characters.
+    """``regular``: every line has as many fields as there are names, and none is the header; ``padded``: a value may
+    have blanks around it; ``controls``: there are control characters.
     """
 
     regular: bool
@@ -180,10 +182,9 @@ class _Look(NamedTuple):
 
 
 def _look(block: Block, layout: Layout) -> _Look:
-    """How a block is written, by its bytes alone."""
+    """How a block is written, by its bytes alone. Raises Odd for quotes that are not plain."""
     data, header = block.data, layout.header.encode()
-    if header and (data.startswith(header + b"\n") or b"\n" + header + b"\n" in data):
-        return _Look(regular=False, controls=b"\r" in data)  # the header comes again
+    again = bool(header) and (data.startswith(header + b"\n") or b"\n" + header + b"\n" in data)
     codes = np.frombuffer(data, dtype=np.uint8)
     delimiter, inside, before = ord(layout.delimiter), np.uint8(0), _NEWLINE
     padded, controls, lines = data[0] <= _BLANK, False, 0
@@ -201,7 +202,7 @@ def _look(block: Block, layout: Layout) -> _Look:
             quote = part == _QUOTE
             within = np.bitwise_xor.accumulate(np.concatenate([[inside], quote.view(np.uint8)]))
             if not _plain_quotes(part, quote, within, border, before):
-                return _Look(regular=False, controls=b"\r" in data)
+                raise Odd
             inside = within[here]
             border &= within[1:] == 0
             newline &= border
@@ -211,7 +212,10 @@ def _look(block: Block, layout: Layout) -> _Look:
         before = int(part[here - 1])
     found, places = np.concatenate(marks), np.concatenate(ends)
     width = len(layout.names)
-    if len(found) != len(places) * width or not (found[width - 1 :: width] == _NEWLINE).all():
+    if inside:
+        raise Odd
+    even = len(places) > 0 and len(found) == len(places) * width
+    if again or not even or not (found[width - 1 :: width] == _NEWLINE).all():
         return _Look(regular=False, controls=controls)
     long = np.diff(places, prepend=-1) - 1
     return _Look(bool(long.min() >= max(2, width) and long.max() <= _LINE), padded, controls, lines)

@@ -36,7 +36,9 @@ def both(tmp_path, monkeypatch):
         pieces = Csv(str(path)).read(Quiet())
         assert whole.numbered is None
         assert pieces.frame.equals(whole.frame) and pieces.frame.schema == whole.frame.schema
-        assert pieces.quarantine.equals(whole.quarantine)
+        assert pieces.quarantine.select("row", "reason").equals(whole.quarantine.select("row", "reason"))
+        plain = pl.col("raw").str.replace_all(r'[ \t"]', "")  # of a file with quotes, raw is the record as it was read
+        assert pieces.quarantine.select(plain).equals(whole.quarantine.select(plain))
         assert pieces.lineage == whole.lineage
         return pieces
 
@@ -71,6 +73,7 @@ def test_bad_lines_are_quarantined_with_their_numbers(both):
         lambda rows: [*rows[:50], ' 50 ,\tpadded , "x"', *rows[50:]],
         lambda rows: [*rows[:50], '50,"comma, and ""quote""",1', '51,"two\nlines",2', *rows[50:]],
         lambda rows: [*rows[:50], 'a "quote" within,b,c', *rows[50:], '""," ",""'],
+        lambda rows: [*rows[:50], 'ab"c,d"e,1,2', 'x,"a"b,c"",3', *rows[50:]],
         lambda rows: [*rows[:90], "É,\u00a0São Paulo\u00a0,1", ",,", *rows[90:]],
         lambda rows: [*rows, "total,,100"],
         lambda rows: [*rows[:300], '7,"never closes,1', *rows[300:]],
