@@ -17,16 +17,17 @@ from typing import Any
 from pydantic import TypeAdapter
 
 from thirtyfold.core import content
-from thirtyfold.core.codec import pack, unpack
+from thirtyfold.core.codec import pack, pack_large, unpack
 from thirtyfold.core.errors import Fault, SpecError, Stopped, ThirtyfoldError
 from thirtyfold.core.evidence import Evidence
 from thirtyfold.core.family import nearest
 from thirtyfold.core.home import Home
+from thirtyfold.core.laid import Laid
 from thirtyfold.core.load import free_threads
 from thirtyfold.core.package import Package
 from thirtyfold.core.record import Record
 from thirtyfold.core.spec import Spec
-from thirtyfold.core.store import Files, Folder, digest, write_folder
+from thirtyfold.core.store import Folder, Stored, digest, write_folder
 from thirtyfold.core.summary import Stamp, summarize
 from thirtyfold.core.verdict import Verdict
 from thirtyfold.plan import GIVEN, Planned, filled, plan, stage_names
@@ -101,7 +102,7 @@ class _Work:
     tell: Listener
     threads: int
     started: float = field(default_factory=time.monotonic)
-    gifts: dict[str, tuple[Files | Callable[[], Files], Any, str]] = field(default_factory=dict)
+    gifts: dict[str, tuple[Stored | Callable[[], Stored], Any, str]] = field(default_factory=dict)
     values: dict[str, Any] = field(default_factory=dict)
     decided: dict[str, Any] = field(default_factory=dict)
     stamps: list[Stamp] = field(default_factory=list)
@@ -121,10 +122,14 @@ class _Work:
         """A gift as the type it was declared to be; always read back from its stored form, so that a run that was
         interrupted and one that was not go on from the very same values.
         """
-        if name not in self.values:
-            files, hint, _ = self.gifts[name]
-            self.values[name] = unpack(files() if callable(files) else files, hint)
-        return self.values[name]
+        if name in self.values:
+            return self.values[name]
+        given, hint, _ = self.gifts[name]
+        files = given() if callable(given) else given
+        value = unpack(files, hint)
+        if not any(isinstance(data, Laid) for data in files.values()):  # what is large is mapped anew: that is quick
+            self.values[name] = value
+        return value
 
     @property
     def folders(self) -> list[Path]:
@@ -254,7 +259,8 @@ def _do(work: _Work, stage: Planned, key: str) -> tuple[dict[str, str], dict[str
         needs["context"] = _Context(work, stage, key)
     with content.reading(work.folders):
         result = stage.stage.run(**needs)
-    gifts = {name: pack(getattr(result, name)) for name in stage.contract.gives}
+    laying = work.home.store.laying
+    gifts = {name: pack_large(getattr(result, name), laying) for name in stage.contract.gives}
     notes = {
         "evidence": EVIDENCE.dump_python(result.evidence, mode="json"),
         "decided": getattr(result, "decided", {}),

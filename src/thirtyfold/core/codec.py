@@ -1,7 +1,8 @@
 """Codec: any value that steps pass on, to files and back, in open formats, never a pickle.
 
 Frames become Arrow IPC, arrays NumPy's own format without objects, bytes themselves, dataclasses and the rest JSON.
-The same value gives the same bytes, so that a value can be named by the hash of its files.
+The same value gives the same bytes, so that a value can be named by the hash of its files. A large frame becomes a file
+at once and is mapped when it is read (see ``core.laid``): nothing holds it twice.
 """
 
 from __future__ import annotations
@@ -11,19 +12,23 @@ import io
 import json
 import types
 from collections.abc import Mapping
-from typing import Any, Literal, NamedTuple, Union, get_args, get_origin, get_type_hints
+from pathlib import Path
+from typing import Any, Literal, NamedTuple, Union, cast, get_args, get_origin, get_type_hints
 
 from pydantic import BaseModel, TypeAdapter
 
+from thirtyfold.core.laid import LARGE, Laid, lay, mapped
 from thirtyfold.core.late import np, pl
 
-__all__ = ["pack", "unpack"]
+__all__ = ["pack", "pack_large", "unpack"]
 
 
 class _Packer(NamedTuple):
-    blobs: dict[str, bytes]
+    blobs: dict[str, bytes | Laid]
+    folder: Path | None = None
+    """Where large frames are laid; None where all must be bytes."""
 
-    def add(self, data: bytes, suffix: str) -> dict[str, str]:
+    def add(self, data: bytes | Laid, suffix: str) -> dict[str, str]:
         name = f"{len(self.blobs):04d}.{suffix}"
         self.blobs[name] = data
         return {"$": name}
@@ -31,12 +36,20 @@ class _Packer(NamedTuple):
 
 def pack(value: Any) -> dict[str, bytes]:
     """A value as files: ``value.json`` and whatever it refers to."""
-    packer = _Packer({})
+    return cast("dict[str, bytes]", _packed(value, _Packer({})))  # nothing is laid without a folder
+
+
+def pack_large(value: Any, folder: Path) -> dict[str, bytes | Laid]:
+    """As ``pack``, with frames of more than 50 MB as files in ``folder``."""
+    return _packed(value, _Packer({}, folder))
+
+
+def _packed(value: Any, packer: _Packer) -> dict[str, bytes | Laid]:
     tree = _pack(value, packer)
     return {"value.json": json.dumps(tree, sort_keys=True, allow_nan=True).encode(), **packer.blobs}
 
 
-def _pack(value: Any, packer: _Packer) -> Any:
+def _pack(value: Any, packer: _Packer) -> Any:  # noqa: PLR0911 - one return a kind
     if value is None or isinstance(value, bool | int | float | str):
         return value.item() if isinstance(value, np.generic) else value
     if isinstance(value, np.generic):
@@ -46,6 +59,8 @@ def _pack(value: Any, packer: _Packer) -> Any:
         np.save(buffer, value, allow_pickle=False)
         return packer.add(buffer.getvalue(), "npy")
     if isinstance(value, pl.DataFrame):
+        if packer.folder is not None and value.estimated_size() > LARGE:
+            return packer.add(lay(value, packer.folder), "arrow")
         buffer = io.BytesIO()
         value.rechunk().write_ipc(buffer, compression="zstd")
         return packer.add(buffer.getvalue(), "arrow")
@@ -64,12 +79,21 @@ def _pack(value: Any, packer: _Packer) -> Any:
     raise TypeError(f"a step gave a {type(value).__name__}, which cannot be stored")
 
 
-def unpack(files: Mapping[str, bytes], hint: Any) -> Any:
+def unpack(files: Mapping[str, bytes | Laid], hint: Any) -> Any:
     """The value that ``pack`` made, as the type it was declared to be."""
-    return _unpack(json.loads(files["value.json"]), hint, files)
+    return _unpack(json.loads(_bytes(files, "value.json")), hint, files)
 
 
-def _unpack(tree: Any, hint: Any, files: Mapping[str, bytes]) -> Any:  # noqa: PLR0911 - one return a kind
+def _bytes(files: Mapping[str, bytes | Laid], name: str) -> bytes:
+    data = files[name]
+    return data.path.read_bytes() if isinstance(data, Laid) else data
+
+
+def _frame(data: bytes | Laid) -> pl.DataFrame:
+    return mapped(data) if isinstance(data, Laid) else pl.read_ipc(io.BytesIO(data))
+
+
+def _unpack(tree: Any, hint: Any, files: Mapping[str, bytes | Laid]) -> Any:  # noqa: PLR0911 - one return a kind
     origin, args = get_origin(hint), get_args(hint)
     if origin in (Union, types.UnionType):
         rest = [a for a in args if a is not type(None)]
@@ -77,13 +101,13 @@ def _unpack(tree: Any, hint: Any, files: Mapping[str, bytes]) -> Any:  # noqa: P
     if tree is None or hint is Any or origin is Literal:
         return _plain(tree, files)
     if hint is np.ndarray or origin is np.ndarray:
-        return np.load(io.BytesIO(files[tree["$"]]), allow_pickle=False)
+        return np.load(io.BytesIO(_bytes(files, tree["$"])), allow_pickle=False)
     if hint is pl.DataFrame:
-        return pl.read_ipc(io.BytesIO(files[tree["$"]]))
+        return _frame(files[tree["$"]])
     if hint is bytes:
-        return files[tree["$"]]
+        return _bytes(files, tree["$"])
     if isinstance(hint, type) and hasattr(hint, "load") and hasattr(hint, "save"):
-        return hint.load({name: files[ref["$"]] for name, ref in tree.items()})
+        return hint.load({name: _bytes(files, ref["$"]) for name, ref in tree.items()})
     if isinstance(hint, type) and dataclasses.is_dataclass(hint):
         hints = get_type_hints(hint)
         known = {f.name for f in dataclasses.fields(hint)}
@@ -99,12 +123,12 @@ def _unpack(tree: Any, hint: Any, files: Mapping[str, bytes]) -> Any:  # noqa: P
     return TypeAdapter(hint).validate_python(_plain(tree, files))
 
 
-def _plain(tree: Any, files: Mapping[str, bytes]) -> Any:
+def _plain(tree: Any, files: Mapping[str, bytes | Laid]) -> Any:
     """A tree without a declared type: JSON values, arrays and bytes."""
     if isinstance(tree, dict):
         if set(tree) == {"$"}:
-            name = tree["$"]
-            return np.load(io.BytesIO(files[name]), allow_pickle=False) if name.endswith("npy") else files[name]
+            data = _bytes(files, tree["$"])
+            return np.load(io.BytesIO(data), allow_pickle=False) if tree["$"].endswith("npy") else data
         if set(tree) == {"items"}:
             return {_plain(k, files): _plain(v, files) for k, v in tree["items"]}
         return {k: _plain(v, files) for k, v in tree.items()}

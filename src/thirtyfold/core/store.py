@@ -9,21 +9,26 @@ from collections.abc import Mapping
 from pathlib import Path, PurePosixPath
 
 from thirtyfold.core.errors import DataError
+from thirtyfold.core.laid import Laid
 
-__all__ = ["Files", "Folder", "Store", "digest", "read_folder", "write_folder", "write_text"]
+__all__ = ["Files", "Folder", "Store", "Stored", "digest", "read_folder", "write_folder", "write_text"]
 
 Files = Mapping[str, bytes]
+Stored = Mapping[str, bytes | Laid]
+"""Files, of which large ones lie on disk."""
 
 
-def digest(files: Files) -> str:
+def digest(files: Stored) -> str:
     """The hash of a set of files, by name and content."""
     whole = hashlib.sha256()
     for name in sorted(files):
-        whole.update(f"{name} {hashlib.sha256(files[name]).hexdigest()}\n".encode())
+        data = files[name]
+        content = data.name if isinstance(data, Laid) else hashlib.sha256(data).hexdigest()
+        whole.update(f"{name} {content}\n".encode())
     return whole.hexdigest()
 
 
-def write_folder(folder: Path, files: Files) -> None:
+def write_folder(folder: Path, files: Stored) -> None:
     """Write a folder whole: into a new one beside it, flushed to disk, then renamed into place."""
     folder.parent.mkdir(parents=True, exist_ok=True)
     new = Path(tempfile.mkdtemp(prefix=f".{folder.name}.", dir=folder.parent))
@@ -31,6 +36,9 @@ def write_folder(folder: Path, files: Files) -> None:
         for name, data in files.items():
             path = new / _inside(name)
             path.parent.mkdir(parents=True, exist_ok=True)
+            if isinstance(data, Laid):
+                _link(data.path, path)
+                continue
             with path.open("wb") as file:
                 file.write(data)
                 file.flush()
@@ -43,6 +51,14 @@ def write_folder(folder: Path, files: Files) -> None:
         shutil.rmtree(old, ignore_errors=True)
     finally:
         shutil.rmtree(new, ignore_errors=True)
+
+
+def _link(source: Path, target: Path) -> None:
+    """The same file under a second name; a copy where the file system has no such thing."""
+    try:
+        os.link(source, target)
+    except OSError:
+        shutil.copyfile(source, target)
 
 
 def write_text(path: Path, text: str) -> None:
@@ -93,12 +109,23 @@ class Store:
     def __init__(self, root: Path) -> None:
         self.root = root
 
-    def put(self, key: str, gifts: Mapping[str, Files], notes: bytes) -> dict[str, str]:
+    @property
+    def laying(self) -> Path:
+        """Where large frames are written before the gift that they belong to is put."""
+        return self.root / "laying"
+
+    def put(self, key: str, gifts: Mapping[str, Stored], notes: bytes) -> dict[str, str]:
         """Keep what a stage gave with its evidence; returns the hash of each gift."""
         hashes = {name: digest(files) for name, files in gifts.items()}
         files = {f"{name}/{file}": data for name, inner in gifts.items() for file, data in inner.items()}
-        index = json.dumps(hashes, sort_keys=True).encode()
-        write_folder(self._done(key), {**files, "index.json": index, "notes.json": notes})
+        large = {name: data for name, data in files.items() if isinstance(data, Laid)}
+        told: dict[str, bytes] = {"index.json": json.dumps(hashes, sort_keys=True).encode(), "notes.json": notes}
+        if large:
+            told["large.json"] = json.dumps({n: d.name for n, d in large.items()}, sort_keys=True).encode()
+        write_folder(self._done(key), {**files, **told})
+        for data in large.values():
+            if data.path.parent == self.laying:
+                data.path.unlink(missing_ok=True)
         shutil.rmtree(self.root / "partial" / key, ignore_errors=True)
         return hashes
 
@@ -107,8 +134,16 @@ class Store:
         path = self._done(key) / "index.json"
         return dict(json.loads(path.read_bytes())) if path.is_file() else None
 
-    def gift(self, key: str, name: str) -> dict[str, bytes]:
-        return read_folder(self._done(key) / name)
+    def gift(self, key: str, name: str) -> dict[str, bytes | Laid]:
+        """The files of one gift; large ones stay on disk."""
+        folder, found = self._done(key), dict[str, bytes | Laid]()
+        known = folder / "large.json"
+        large = json.loads(known.read_bytes()) if known.is_file() else {}
+        for path in (p for p in (folder / name).rglob("*") if p.is_file()):
+            file = str(PurePosixPath(path.relative_to(folder / name)))
+            content = large.get(f"{name}/{file}")
+            found[file] = path.read_bytes() if content is None else Laid(path, content)
+        return found
 
     def notes(self, key: str) -> bytes:
         return (self._done(key) / "notes.json").read_bytes()

@@ -2,17 +2,19 @@
 
 import inspect
 from collections.abc import Iterable
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from typing import Any, ClassVar, NamedTuple
 
 import numpy as np
 import polars as pl
 
-from thirtyfold.core.door import read_column
+from thirtyfold.core.door import Unreadable, read_column, typed
 from thirtyfold.core.errors import DataError, Fault, SpecError
 from thirtyfold.core.evidence import Evidence
 from thirtyfold.core.family import Choice, Family, nearest, split_choice
 from thirtyfold.core.fieldtype import FieldType, Sample
+from thirtyfold.core.laid import rest
 from thirtyfold.core.mending import mend_frame
 from thirtyfold.core.spec import Spec
 from thirtyfold.core.step import Context
@@ -20,6 +22,7 @@ from thirtyfold.core.table import ROW, Column, Role, Table
 from thirtyfold.data.answers import UNANSWERED, outside_of, prepared
 from thirtyfold.data.draft import Change, Cleaner, Draft, Proposal, Stretch
 from thirtyfold.data.ledger import evidence_of, expand, rows_aside
+from thirtyfold.data.looks import Look, Looks, copied, different
 from thirtyfold.data.review import Review
 
 __all__ = ["Clean", "Cleaned", "recognize", "sample_of"]
@@ -60,21 +63,30 @@ class Clean:
         asked = _Asked(self.clean)
         raw = collected.frame
         table = collected.describe(*self._roles(collected))
-        table, changes = asked.propose("raw", Draft(table, raw))
+        context.progress("looking at values")
+        looks = Looks(raw)
+        looks.find(context.threads)
+        rest(collected.frame)
+        table, changes = asked.propose("raw", Draft(table, raw, known=looks))
         ledger = expand(raw, changes)
         raw = mend_frame(table.columns.values(), raw)
-        table = replace(table, frame=raw)
+        table, looks = replace(table, frame=raw), looks.of(raw)
         context.progress("recognizing field types")
         once = _once(table.frame.select(list(table.columns)))
-        table = table.describe(*(self._typed(c, table[c.name], once) for c in table.columns.values()))
+        table = table.describe(*(self._typed(c, looks[c.name], once) for c in table.columns.values()))
         context.progress("reading values")
-        table, unreadable = _read(table)
+        table, unreadable, read = _read(table, looks, context.threads)
         self._check_said(collected, table, unreadable)
-        table, more = asked.propose("typed", Draft(table, raw, unreadable))
+        read_looks = Looks(table.frame)
+        for name, look in read.items():
+            read_looks.take(name, look)
+        table, more = asked.propose("typed", Draft(table, raw, unreadable, known=read_looks, known_raw=looks))
+        del looks
+        rest(collected.frame)
         table, changes = _spelled(table), [*changes, *more]
         ledger = pl.concat([ledger, expand(raw, more)])
         table, without = self._set_aside(table)
-        table, whole = asked.propose("whole", Draft(table, raw))
+        table, whole = asked.propose("whole", Draft(table, raw, known=read_looks))
         copies = asked.copies if asked.copies is not None else np.arange(len(table), dtype=np.int64)
         dropped = [(int(table.rows[at]), rule) for at, rule in sorted(asked.aside.items())]
         if dropped:
@@ -140,18 +152,18 @@ class Clean:
         given[self.target] = "target"
         return [replace(table.columns[n], role=r, why=f"said: {r}") for n, r in given.items()]
 
-    def _typed(self, column: Column, values: pl.Series, once: pl.Series | None) -> Column:
+    def _typed(self, column: Column, look: Look, once: pl.Series | None) -> Column:
         """The column with its field type: as said in the Spec, or the one that is surest of it.
 
         Rows in ``once`` tell which type it is: in all rows a copy would make the name of a row look like no name.
         """
-        sample = sample_of(column, values)
+        sample = _sample(column, look)
         if column.name in self.fields:
             word, options = split_choice(self.fields[column.name], f"fields.{column.name}")
             if not options:
                 options = _infer(word, sample)
             return replace(column, type=word, options=_as_dict(word, options), why="said in fields")
-        word, why = recognize(sample if once is None else sample_of(column, values.gather(once)))
+        word, why = recognize(sample if once is None else sample_of(column, look.values.gather(once)))
         if column.role == "id" and word not in ("category", "text"):
             word, why = "id", "said: id"
         if column.role == "target":
@@ -193,28 +205,48 @@ def recognize(sample: Sample) -> tuple[str, str]:
 
 def _once(frame: pl.DataFrame) -> pl.Series | None:
     """The rows that are no exact copy of an earlier one; None where there is no copy."""
-    unique = frame.with_row_index("row ").unique(frame.columns, keep="first", maintain_order=True)["row "]
-    return unique if len(unique) < len(frame) else None
+    first = copied(frame)
+    here = np.flatnonzero(first == np.arange(len(first)))
+    return pl.Series("row ", here) if len(here) < len(first) else None
 
 
 def sample_of(column: Column, values: pl.Series, most: int = 2000) -> Sample:
     """What recognition looks at; markers of missing values are left out."""
-    known = values.drop_nulls()
-    if known.dtype == pl.String:
-        known = known.filter(~known.is_in(list(column.markers))) if column.markers else known
-    elif column.markers and known.dtype.is_numeric():
-        known = known.filter(~known.cast(pl.Float64).is_in([float(m) for m in column.markers if _whole(m)]))
-    counts = known.alias("value").value_counts() if not len(known) else _counted(known)
+    return _sample(column, Look(values), most)
+
+
+def _sample(column: Column, look: Look, most: int = 2000) -> Sample:
+    counts, rows = look.counts, len(look.values)
+    if counts is not None:
+        known = counts.filter(~_marked(column, counts["value"]))
+        return _sampled(column.name, known, rows, known.height, most)
+    values = look.values.drop_nulls()
+    marked = _marked(column, values)
+    values = values.filter(~marked) if marked.any() else values
+    distinct = different(values) if marked.any() else look.distinct
+    if distinct == len(values):
+        known = pl.DataFrame({"value": values.head(most), "count": pl.repeat(1, min(most, distinct), eager=True)})
+        return _sampled(column.name, known, rows, distinct, most)
+    size = 10 * most
+    while (first := values.head(size).unique(maintain_order=True).head(most)).len() < most and size < len(values):
+        size *= 10
+    often = values.filter(values.is_in(first.implode())).alias("value").value_counts()
+    known = pl.DataFrame([first.alias("value")]).join(often, on="value", how="left", maintain_order="left")
+    return _sampled(column.name, known, rows, distinct, most)
+
+
+def _sampled(name: str, counts: pl.DataFrame, rows: int, distinct: int, most: int) -> Sample:
     head = counts.head(most)
-    times = tuple(int(c) for c in head.to_series(1).to_list())
-    return Sample(column.name, head.to_series(0), times, len(values), counts.height)
+    return Sample(name, head["value"].alias(name), tuple(int(c) for c in head["count"].to_list()), rows, distinct)
 
 
-def _counted(known: pl.Series) -> pl.DataFrame:
-    """Distinct values with counts, in order of first appearance."""
-    name = known.name or "value"
-    frame = known.alias(name).to_frame()
-    return frame.group_by(name, maintain_order=True).agg(pl.len().alias("__count__"))
+def _marked(column: Column, values: pl.Series) -> pl.Series:
+    """Which values mean missing in this column."""
+    if column.markers and values.dtype == pl.String:
+        return values.is_in(list(column.markers))
+    if column.markers and values.dtype.is_numeric():
+        return values.cast(pl.Float64).is_in([float(m) for m in column.markers if _whole(m)])
+    return pl.repeat(value=False, n=len(values), eager=True)
 
 
 def _class(word: str) -> Any:
@@ -268,21 +300,58 @@ class _Asked:
         return draft.table, changes
 
 
-def _read(table: Table) -> tuple[Table, dict[str, dict[str, str]]]:
-    """Every column read as its type; a word that repeats where it cannot be read is a marker of missing values."""
+def _read(table: Table, looks: Looks, threads: int) -> tuple[Table, dict[str, dict[str, str]], dict[str, Look]]:
+    """Every column read as its type; a word that repeats where it cannot be read is a marker of missing values.
+
+    Also what could not be read, by column, with why; and what is known of the columns as they were read.
+    """
     done: list[pl.Series] = [table.frame[ROW]]
     columns: dict[str, Column] = {}
     unreadable: dict[str, dict[str, str]] = {}
-    for name, column in table.columns.items():
-        values, wrong = read_column(column, table[name])
+    known: dict[str, Look] = {}
+    with ThreadPoolExecutor(max(1, threads)) as pool:
+        found = list(pool.map(lambda c: _read_column(c, looks[c.name]), table.columns.values()))
+    for (name, column), (look, wrong) in zip(table.columns.items(), found, strict=True):
         times: dict[str, int] = {}
         for fault in wrong:
             unreadable.setdefault(name, {})[fault.value] = fault.why
             times[fault.value] = times.get(fault.value, 0) + 1
         again = sorted(v for v, n in times.items() if n > 1 and any(c.isalpha() for c in v))
         columns[name] = replace(column, markers=(*column.markers, *again)) if again else column
-        done.append(values.alias(name))
-    return Table(pl.DataFrame(done), columns), unreadable
+        done.append(look.values.alias(name))
+        known[name] = look
+    return Table(pl.DataFrame(done), columns), unreadable, known
+
+
+def _read_column(column: Column, look: Look) -> tuple[Look, list[Unreadable]]:
+    """As ``read_column``; what reading would find out again is known of the column already."""
+    plain = column.type == "number" and column.options.get("decimal", ".") == "." and not column.markers
+    if plain and look.numbers is not None:
+        return Look(look.numbers.alias(column.name)), []
+    written = getattr(typed(column), "as_written", False) and not column.markers and not column.spellings
+    if written and look.counts is None and look.numbers is not None:
+        return look, []
+    if look.counts is None or len(look.values) <= look.counts.height:
+        values, wrong = read_column(column, look.values)
+        return Look(values), wrong
+    distinct = look.counts["value"].alias(column.name)
+    read, wrong = read_column(column, distinct)
+    if read.dtype == distinct.dtype and read.drop_nulls().equals(distinct.filter(read.is_not_null())):
+        gone = distinct.filter(read.is_null())
+        values = look.values.set(look.values.is_in(gone.implode()), None) if len(gone) else look.values
+        return Look(values, look.counts.filter(read.is_not_null())), _everywhere(wrong, distinct, look.values)
+    values = look.values.replace_strict(distinct, read, return_dtype=read.dtype)
+    return Look(values), _everywhere(wrong, distinct, look.values)
+
+
+def _everywhere(wrong: list[Unreadable], distinct: pl.Series, values: pl.Series) -> list[Unreadable]:
+    """Faults of different values, for every row that has one."""
+    if not wrong:
+        return []
+    why = {distinct[fault.at]: fault for fault in wrong}
+    places = values.is_in(pl.Series(list(why), dtype=distinct.dtype).implode()).fill_null(value=False).arg_true()
+    found = zip(places.to_list(), values.gather(places).to_list(), strict=True)
+    return [replace(why[value], at=at) for at, value in found]
 
 
 def _spelled(table: Table) -> Table:

@@ -65,7 +65,8 @@ class Collect:
             raise no_rows(str(read.lineage.get("address", "collect")), rows.columns)
         if ROW in rows.columns:
             raise DataError(Fault(ROW, "this column name is used by Thirtyfold itself.", hint="Rename the column."))
-        return Collected(Table.of(rows), read.lineage, read.quarantine, _evidence(read))
+        table = Table.of(rows if read.numbered is None else read.numbered)
+        return Collected(table, read.lineage, read.quarantine, _evidence(read))
 
 
 def _evidence(read: Read) -> list[Evidence]:

@@ -2,12 +2,14 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from functools import cached_property
 from typing import Any, ClassVar, Literal, Protocol
 
 import numpy as np
 import polars as pl
 
 from thirtyfold.core.table import Column, Table
+from thirtyfold.data.looks import Looks
 
 __all__ = ["Change", "Cleaner", "Draft", "Proposal", "Stretch"]
 
@@ -41,6 +43,18 @@ class Draft:
     raw: pl.DataFrame
     unreadable: Mapping[str, Mapping[str, str]] = field(default_factory=dict)
     copies: np.ndarray[Any, np.dtype[np.int64]] | None = None
+    known: Looks | None = None
+    known_raw: Looks | None = None
+
+    @cached_property
+    def looks(self) -> Looks:
+        """What is known of the columns of ``table``."""
+        return Looks(self.table.frame) if self.known is None else self.known.of(self.table.frame)
+
+    @cached_property
+    def raw_looks(self) -> Looks:
+        """What is known of the columns of ``raw``."""
+        return Looks(self.raw) if self.known_raw is None else self.known_raw.of(self.raw)
 
 
 @dataclass(frozen=True)

@@ -40,6 +40,7 @@ def expand(raw: pl.DataFrame, changes: list[Change]) -> pl.DataFrame:
         ).sort("accepted", maintain_order=True)
         table = table.unique("before", keep="last", maintain_order=True)
         here = raw.select(pl.col(ROW).alias("row"), _as_text(raw[name]).alias("before"))
+        here = here.filter(pl.col("before").is_in(table["before"].implode()))
         hits = here.join(table, on="before", how="inner", maintain_order="left")
         parts.append(
             hits.with_columns(pl.lit(name).alias("column")).select(pl.col(n).cast(t) for n, t in LEDGER.items())
@@ -48,7 +49,7 @@ def expand(raw: pl.DataFrame, changes: list[Change]) -> pl.DataFrame:
         (row, c.column, c.before, c.after, c.rule, c.confidence, c.accepted) for c in changes for row in c.rows or ()
     ]
     parts.append(pl.DataFrame(single, schema=LEDGER, orient="row"))
-    return _settled(pl.concat(parts))
+    return _settled(pl.concat(parts)) if single else pl.concat(parts)  # a value of a column has one line a row
 
 
 def _settled(lines: pl.DataFrame) -> pl.DataFrame:

@@ -6,12 +6,15 @@ training row. A lot is the hash of the row's key: its id columns, or everything 
 
 import hashlib
 from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
+from functools import cache
 
 import numpy as np
 import polars as pl
 
 from thirtyfold.core.fieldtype import Array
 from thirtyfold.core.table import Table
+from thirtyfold.data.looks import copied
 
 __all__ = ["KEY", "key_column", "keys", "lots"]
 
@@ -20,8 +23,12 @@ KEY = "__key__"
 """The column in which the stage gives splitters the key of each row."""
 _BASE = 0xD6E8FEB86659FD93
 _INVERSE = pow(_BASE, -1, 2**64)
-AT_ONCE = 200_000
-"""Texts that are hashed at once, so that memory stays bounded."""
+_POSITIONS = 64
+"""Texts of at most so many bytes are hashed place by place, all rows at a time."""
+AT_ONCE = 1 << 15
+"""Texts that are hashed at once, so that what is worked on stays in the cache."""
+_THREADS = 2
+_MASKS = np.array([2 ** (8 * n) - 1 for n in range(9)], dtype=np.uint64)
 
 
 def lots(table: Table, seed: int, by: Sequence[str] | None = None) -> Array:
@@ -39,10 +46,16 @@ def lots(table: Table, seed: int, by: Sequence[str] | None = None) -> Array:
 def keys(frame: pl.DataFrame) -> Array:
     """64 bits for each row, by what stands in it; the order of the columns does not matter."""
     total = np.zeros(frame.height, dtype=np.uint64)
+    with ThreadPoolExecutor(_THREADS) as pool:  # numpy lets the other thread run meanwhile
+        list(pool.map(lambda at: _add_keys(frame[at : at + AT_ONCE], total[at : at + AT_ONCE]),
+                      range(0, frame.height, AT_ONCE)))  # fmt: skip
+    return total
+
+
+def _add_keys(frame: pl.DataFrame, total: Array) -> None:
     with np.errstate(over="ignore"):
         for column in frame.get_columns():
             total += _mix(_hashed(column) ^ _word(column.name))
-    return total
 
 
 def key_column(frame: pl.DataFrame, ids: Sequence[str]) -> pl.Series:
@@ -55,7 +68,7 @@ def key_column(frame: pl.DataFrame, ids: Sequence[str]) -> pl.Series:
     if known:
         named = frame.select(known)
         there = ~named.select(pl.any_horizontal(pl.all().is_null())).to_series().to_numpy()
-        if named.n_unique() > 0.5 * frame.height and there.mean() > 0.5:
+        if np.count_nonzero(copied(named) == np.arange(frame.height)) > 0.5 * frame.height and there.mean() > 0.5:
             whole = np.where(there, keys(named), whole)
     return pl.Series(KEY, whole, dtype=pl.UInt64)
 
@@ -74,8 +87,12 @@ def _without_place(column: pl.Series) -> pl.Series:
 def _hashed(column: pl.Series) -> Array:
     """64 bits for each value; equal values have equal ones, and others hardly ever."""
     if column.dtype == pl.String:
-        parts = [_words(column.slice(at, AT_ONCE)) for at in range(0, len(column), AT_ONCE)]
-        return np.concatenate(parts) if parts else np.zeros(0, dtype=np.uint64)
+        few = len(column) > 4096 and column.head(1024).n_unique() < 256
+        different = column.drop_nulls().unique() if few else column
+        if len(different) > len(column) // 8:
+            return _words(column)
+        place = column.cast(pl.Enum(different)).to_physical().fill_null(len(different))
+        return np.asarray(np.append(_words(different), _NOTHING)[place.to_numpy()])
     if column.dtype.is_temporal():
         column = column.cast(pl.Datetime("us")).to_physical()
     numbers = column.cast(pl.Float64).fill_null(float("nan")).to_numpy() + 0.0  # -0.0 is 0.0
@@ -88,22 +105,61 @@ def _word(value: str) -> np.uint64:
 
 
 def _words(column: pl.Series) -> Array:
-    """Texts, each as the polynomial of its bytes at ``_BASE`` modulo 2^64 (Karp and Rabin 1987), mixed; all at once,
-    because a cryptographic hash one by one takes four seconds for a million.
+    """Texts, each as the polynomial of its bytes plus one at ``_BASE`` modulo 2^64 (Karp and Rabin 1987), mixed; all at
+    once, because a cryptographic hash one by one takes four seconds for a million.
     """
     known = column.fill_null("")
     length = known.str.len_bytes().to_numpy().astype(np.int64)
-    data = np.frombuffer(str(known.str.join("")[0] or "").encode(), dtype=np.uint8).astype(np.uint64)
-    ends = np.cumsum(length)
-    starts = ends - length
+    data = np.frombuffer(str(known.str.join("")[0] or "").encode() + bytes(8), dtype=np.uint8)
+    eights = np.ndarray((len(data) - 7,), dtype="<u8", buffer=data, strides=(1,))
+    starts = np.cumsum(length) - length
+    hashed = np.zeros(len(length), dtype=np.uint64)
+    longest = int(length.max(initial=0))
     with np.errstate(over="ignore"):
-        power = np.multiply.accumulate(np.full(len(data) + 1, _BASE, dtype=np.uint64))
-        total = np.concatenate([np.zeros(1, dtype=np.uint64), np.cumsum((data + np.uint64(1)) * power[:-1])])
-        # (total at the end - total at the start) / base^start, the division by the base's inverse modulo 2^64
-        back = np.multiply.accumulate(np.full(len(data) + 1, _INVERSE, dtype=np.uint64))
-        hashed = (total[ends] - total[starts]) * back[starts]
+        if longest > _POSITIONS:
+            hashed = _long(data[:-8], starts, length)
+        else:
+            for at in range(0, longest, 8):
+                there = length > at
+                rows = slice(None) if there.all() else np.flatnonzero(there)
+                hashed[rows] += _eight(eights[starts[rows] + at], length[rows] - at, at)
         hashed = _mix(hashed + _NOTHING * (length.astype(np.uint64) + np.uint64(1)))
-    return np.where(column.is_null().to_numpy(), _NOTHING, hashed)
+    return np.where(column.is_null().to_numpy(), _NOTHING, hashed) if column.null_count() else hashed
+
+
+def _eight(words: Array, left: Array, at: int) -> Array:
+    """What eight bytes at place ``at`` add to the polynomials, of which ``left`` are of the text."""
+    left = np.minimum(left, 8)
+    total = _ones(at)[left]
+    words = words & _MASKS[left]  # what is beyond the text adds nothing
+    work = np.empty_like(words)
+    for place in range(8):
+        np.right_shift(words, np.uint64(8 * place), out=work)
+        np.bitwise_and(work, np.uint64(255), out=work)
+        np.multiply(work, _power(at + place), out=work)
+        np.add(total, work, out=total)
+    return total
+
+
+@cache
+def _ones(at: int) -> Array:
+    """The sum of the first 0 to 8 powers from ``at`` on: each byte counts as one more than it is."""
+    return np.array([sum(pow(_BASE, at + i, 2**64) for i in range(n)) % 2**64 for n in range(9)], dtype=np.uint64)
+
+
+@cache
+def _power(place: int) -> np.uint64:
+    return np.uint64(pow(_BASE, place, 2**64))
+
+
+def _long(data: Array, starts: Array, length: Array) -> Array:
+    """The polynomials of texts of any length, by the sums of all that was before."""
+    wide, ends = data.astype(np.uint64), starts + length
+    power = np.multiply.accumulate(np.full(len(data) + 1, _BASE, dtype=np.uint64))
+    total = np.concatenate([np.zeros(1, dtype=np.uint64), np.cumsum((wide + np.uint64(1)) * power[:-1])])
+    # (total at the end - total at the start) / base^start, the division by the base's inverse modulo 2^64
+    back = np.multiply.accumulate(np.full(len(data) + 1, _INVERSE, dtype=np.uint64))
+    return np.asarray((total[ends] - total[starts]) * back[starts])
 
 
 def _mix(x: Array) -> Array:

@@ -40,21 +40,36 @@ class Splitter(Protocol):
         ...
 
 
+def alone(groups: Array) -> bool:
+    """Whether every row is a group of its own, numbered by its place: the case of a table without copies."""
+    return bool((groups == np.arange(len(groups))).all())
+
+
 def strata_of(table: Table, bins: int = 10, by: Sequence[str] = ()) -> Array:
     """A code for each row: its answer (of amounts the tenth of the rows that it lies in) and what stands in ``by``."""
-    codes = np.zeros(len(table), dtype=np.int64)
-    for name in [str(table.target), *by]:
+    codes = _coded(table[str(table.target)], bins)
+    for name in by:
         more = _coded(table[name], bins)
-        codes = np.unique(codes * (int(more.max(initial=0)) + 1) + more, return_inverse=True)[1]
-    return codes
+        codes = _dense(codes * (int(more.max(initial=0)) + 1) + more)
+    return _dense(codes)
+
+
+def _dense(codes: Array) -> Array:
+    """Whole numbers as places in their order, from 0 without a gap."""
+    if len(codes) and codes.max() >= 2 * len(codes):
+        return np.unique(codes, return_inverse=True)[1]
+    there = np.zeros(int(codes.max(initial=-1)) + 1, dtype=bool)
+    there[codes] = True
+    return (np.cumsum(there) - 1)[codes]
 
 
 def _coded(column: pl.Series, bins: int) -> Array:
     if column.dtype == pl.String:
-        return np.unique(column.fill_null("").to_numpy().astype(str), return_inverse=True)[1]
-    known = column.cast(pl.Float64).fill_null(0.0).to_numpy()
-    edges = np.unique(np.quantile(known, np.linspace(0, 1, bins + 1)[1:-1]))
-    return np.searchsorted(edges, known, side="right")
+        known = column.fill_null("")
+        return known.cast(pl.Enum(known.unique().sort())).to_physical().cast(pl.Int64).to_numpy()
+    amounts = column.cast(pl.Float64).fill_null(0.0).to_numpy()
+    edges = np.unique(np.quantile(amounts, np.linspace(0, 1, bins + 1)[1:-1]))
+    return np.searchsorted(edges, amounts, side="right")
 
 
 def deal(groups: Array, strata: Array, shares: tuple[float, float, float], lot: Array) -> Array:
@@ -66,14 +81,17 @@ def deal(groups: Array, strata: Array, shares: tuple[float, float, float], lot: 
     go to training: no part may hang on one group. What one small stratum gets too little of a part is made up for by
     the next. A stratum of three groups or more is in every part, one of fewer only in training.
     """
-    _, first, group, size = np.unique(groups, return_index=True, return_inverse=True, return_counts=True)
+    if alone(groups):
+        first = group = groups
+        size = np.ones(len(groups), dtype=np.int64)
+    else:
+        _, first, group, size = np.unique(groups, return_index=True, return_inverse=True, return_counts=True)
     stratum, drawn = strata[first], lot[first]
     part = np.full(len(size), TRAIN, dtype=np.int8)
     large = size > max(1.0, 0.5 * min(shares[1], shares[2]) * len(groups))
-    order = np.argsort(drawn, kind="stable")
     owed = {TEST: 0.0, VALIDATION: 0.0}
     for one in np.unique(stratum):
-        mine = order[stratum[order] == one]
+        mine = np.flatnonzero(stratum == one)
         free = mine[~large[mine]]
         total, able = float(size[mine].sum()), float(size[free].sum())
         scale = min(1.0, 0.75 * able / ((shares[1] + shares[2]) * total))
@@ -82,6 +100,7 @@ def deal(groups: Array, strata: Array, shares: tuple[float, float, float], lot: 
             part[free[drawn[free] < more * (shares[TEST] + shares[VALIDATION])]] = VALIDATION
             part[free[drawn[free] < more * shares[TEST]]] = TEST
             continue
+        free = free[np.argsort(drawn[free], kind="stable")]
         for which in (TEST, VALIDATION):
             goal = owed[which] + shares[which] * total * scale
             count = 0

@@ -38,11 +38,15 @@ QUARANTINE = ("row", "reason", "raw")
 
 
 class Read(NamedTuple):
-    """What a source gave: the rows as they came, those that could not be read, and where they came from."""
+    """What a source gave: the rows as they came, those that could not be read, and where they came from.
+
+    ``numbered``: the same rows with the number of each as the last column, where they lie so in a file already.
+    """
 
     frame: pl.DataFrame
     quarantine: pl.DataFrame
     lineage: dict[str, Any]
+    numbered: pl.DataFrame | None = None
 
 
 class Source(Protocol):

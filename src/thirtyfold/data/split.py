@@ -11,13 +11,15 @@ from thirtyfold.core.charts import bars
 from thirtyfold.core.errors import DataError, Fault
 from thirtyfold.core.evidence import Evidence, Picture, TableView, counted
 from thirtyfold.core.family import Choice, Family, split_choice
+from thirtyfold.core.laid import rest
 from thirtyfold.core.sealed import Sealed
 from thirtyfold.core.spec import Spec
 from thirtyfold.core.step import Context
 from thirtyfold.core.table import ROW, Column, Table
 from thirtyfold.data.doubts import doubts
+from thirtyfold.data.looks import LARGE
 from thirtyfold.data.lots import KEY, key_column
-from thirtyfold.data.parts import NAMES, Splitter
+from thirtyfold.data.parts import NAMES, Splitter, alone
 
 __all__ = ["Parted", "Split"]
 
@@ -48,14 +50,12 @@ class Split:
 
     def run(self, table: Table, collected: Table, copies: np.ndarray, aim: Aim, context: Context) -> Parted:
         """Deal the rows out, check that each part can do its work, and seal the test rows."""
-        keyed = table.with_column(
-            key_column(collected.frame[table.rows].drop(ROW), self.ids), Column(KEY, "id", "ignore")
-        )
+        keyed = table.with_column(self._keys(table, collected), Column(KEY, "id", "ignore"))
         how, why = (self.how, "the Spec says so") if self.how != "auto" else _auto(table, aim)
         parts = SPLITTERS.build(how, "split.how").parts(keyed, copies, self.shares, context.seed)
         _check(parts, table)
         train, validation, test = (table.where(parts == p) for p in range(3))
-        names = pl.Series("part", [(*NAMES, "aside")[p] for p in parts.tolist()], dtype=pl.String)
+        names = pl.Series("part", [*NAMES, "aside"], dtype=pl.String).gather(parts)
         splits = pl.DataFrame([pl.Series("row", table.rows), names])
         evidence = _evidence(table, parts, copies, how, why)
         doubted = doubts(train, split_choice(how, "split.how")[0], context)
@@ -63,6 +63,14 @@ class Split:
             told = " ".join([evidence.why, *(d.says for d in doubted)])
             evidence = replace(evidence, why=told, numbers=evidence.numbers | {"doubts": [asdict(d) for d in doubted]})
         return Parted(train, validation, Sealed(test), splits, [evidence], {"split.how": how})
+
+    def _keys(self, table: Table, collected: Table) -> pl.Series:
+        """The key of each row; of a large table that of all rows that were collected, without a copy of them."""
+        if len(collected) <= LARGE:
+            return key_column(collected.frame[table.rows].drop(ROW), self.ids)
+        keys = key_column(collected.frame.drop(ROW), self.ids)
+        rest(collected.frame)
+        return keys if len(table) == len(collected) else keys.gather(table.rows)
 
 
 def _auto(table: Table, aim: Aim) -> tuple[str, str]:
@@ -101,7 +109,7 @@ def _evidence(table: Table, parts: np.ndarray, copies: np.ndarray, how: Choice, 
     ]
     if aside:
         said.append(f"{counted(aside, 'row')} in the gaps between the parts are in none of them.")
-    shared = int(len(copies) - len(np.unique(copies)))
+    shared = 0 if alone(copies) else int(len(copies) - len(np.unique(copies)))
     if shared:
         said.append(f"{counted(shared, 'row')} that copy others, exactly or nearly, stay on their side.")
     said += _parted(table, parts)

@@ -14,6 +14,7 @@ __all__ = ["Characters"]
 
 _ODD = re.sub(r"\\[xu]([0-9a-f]{4}|[0-9a-f]{2})", r"\\x{\1}", TROUBLE) + r"|</?[A-Za-z!]|&[#A-Za-z]"
 """The same in the notation of Polars' regular expressions, and what may be markup."""
+_SIGNS = [chr(c) for c in (*range(9), *range(11, 32), 127)] + ["<", "&"]
 _LOST = "text: characters were lost"
 
 
@@ -42,10 +43,12 @@ class Characters:
             head = values.head(200)
             if head.cast(pl.Float64, strict=False).null_count() <= 0.1 * len(head) + head.null_count():
                 continue  # numbers
-            odd = values.str.contains(_ODD).fill_null(value=False)
+            look = draft.looks[column.name]
+            known = look.seen if look.counts is not None else look.values.filter(_perhaps(look.values))
+            odd = known.str.contains(_ODD).fill_null(value=False)
             if not odd.any():
                 continue
-            seen = values.filter(odd).unique(maintain_order=True).to_list()
+            seen = known.filter(odd).unique(maintain_order=True).to_list()
             markup = column.role == "input" and sum(has_markup(v) for v in seen) >= 3
             mending = replace(column.mending or Mending(), characters=True, markup=markup)
             better = {v.strip(): tidy(v.strip(), markup=markup) for v in seen}
@@ -58,6 +61,12 @@ class Characters:
             lost = [Change(column.name, b, b.replace("\ufffd", "") or None, _LOST, 0.9, accepted=False) for b in told]
             changes += [*mine, *lost]
         return Proposal(tuple(columns), tuple(changes))
+
+
+def _perhaps(values: pl.Series) -> pl.Series:
+    """Values that are not plain ASCII, or have a sign that markup has: a quarter of the time of the expression."""
+    other = values.str.len_bytes() != values.str.len_chars()
+    return (other | values.str.contains_any(_SIGNS)).fill_null(value=False)
 
 
 def _rule(value: str, *, markup: bool) -> str:

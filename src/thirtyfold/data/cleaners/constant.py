@@ -26,12 +26,12 @@ class Constant:
             if column.role != "input" or column.name in self.keep:
                 continue
             values = draft.table[column.name]
-            known = values.drop_nulls()
+            known, look = values.drop_nulls(), draft.looks[column.name]
             if not len(known):
                 done = replace(column, role="ignore", why="every value is missing")
             elif column.type == "id":
-                done = replace(column, role="id", why=f"names the row: {known.n_unique():,} different values")
-            elif known.n_unique() == 1 and len(known) == len(values):
+                done = replace(column, role="id", why=f"names the row: {look.distinct:,} different values")
+            elif len(known) == len(values) and bool((known == known[0]).all()):
                 done = replace(column, role="ignore", why=f"constant: always {str(known[0])[:60]}")
             else:
                 key = int(values.head(2000).hash(0).sum() or 0)

@@ -3,9 +3,9 @@
 from typing import ClassVar, Literal
 
 import numpy as np
-import polars as pl
 
 from thirtyfold.data.draft import Draft, Proposal, Stretch
+from thirtyfold.data.looks import copied
 
 __all__ = ["Duplicates"]
 
@@ -30,10 +30,7 @@ class Duplicates:
         names = [c.name for c in table.columns.values() if c.role not in ("id", "ignore")]
         if self.duplicates == "keep" or not names:
             return Proposal(copies=each)
-        hashed = table.frame.select(names).hash_rows(0)
-        position = pl.Series("at", each)
-        first = pl.DataFrame([hashed.alias("hash"), position]).select(pl.col("at").min().over("hash"))
-        copies = first.to_series().to_numpy().astype(np.int64)
+        copies = copied(table.frame.select(names))
         again = copies != each
         if not again.any():
             return Proposal(copies=each, notes=("No row is an exact copy of another.",))

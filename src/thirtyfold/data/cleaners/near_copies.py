@@ -44,7 +44,7 @@ class NearCopies:
         table = draft.table
         texts = [c.name for c in table.columns.values() if c.role == "input" and c.type in ("text", "id")]
         names = [c.name for c in table.columns.values() if c.type == "category" and c.role == "input"]
-        texts += [n for n in names if 2 * table[n].n_unique() > len(table)]
+        texts += [n for n in names if 2 * (draft.looks[n].distinct + (table[n].null_count() > 0)) > len(table)]
         texts = [n for n in texts if table[n].head(1000).str.contains(r"\p{L}").any()]  # other figures: no copy
         files = {c.name: kind for c in table.columns.values() if c.role == "input" and (kind := _content(c))}
         if self.near == "keep" or not (texts or files) or len(table) < 3:

@@ -10,6 +10,7 @@ import polars as pl
 from thirtyfold.core.mending import Mending, similar
 from thirtyfold.core.table import Column
 from thirtyfold.data.draft import Change, Draft, Proposal, Stretch
+from thirtyfold.data.looks import Look
 
 __all__ = ["OddForms"]
 
@@ -47,7 +48,7 @@ class OddForms:
             kind = _kind(head)
             if kind == "other":
                 continue
-            counts = _counts(column, values)
+            counts = _counts(column, draft.looks[column.name])
             if kind == "forms" and len(counts) <= _MOST:
                 found = [*_own_words(column.name, counts), *_odd(column.name, counts)]
             else:
@@ -83,13 +84,15 @@ def _kind(head: pl.Series) -> Literal["forms", "usual", "other"]:
     return "usual" if counts.row(0)[1] >= 0.7 * len(head) and len(most) >= 8 else "other"
 
 
-def _counts(column: Column, values: pl.Series) -> dict[str, int]:
+def _counts(column: Column, look: Look) -> dict[str, int]:
     """Rows of each value as written, the most frequent first; what means missing is left out."""
-    text = values.str.strip_chars().drop_nulls()
-    text = text.filter(~text.is_in(["", *column.markers]))
-    if int(str(text.approx_n_unique())) > 1.2 * _MOST:
+    if look.counts is None and look.distinct > 2 * _MOST:
         return {}
-    seen = text.alias("value").value_counts().sort(["count", "value"], descending=[True, False])
+    counts = look.by_value().select(pl.col("value").str.strip_chars(), "count")
+    counts = counts.filter(~pl.col("value").is_in(["", *column.markers]))
+    if int(str(counts["value"].approx_n_unique())) > 1.2 * _MOST:
+        return {}
+    seen = counts.group_by("value").sum().sort(["count", "value"], descending=[True, False])
     return dict(zip(seen["value"].to_list(), seen["count"].to_list(), strict=True))
 
 

@@ -11,12 +11,15 @@ from thirtyfold.core.mending import Mending, Rule, key_of, letters_of, likely, m
 from thirtyfold.core.table import Column, Table
 from thirtyfold.data.dependencies import Coded, Dependency, Votes, coded, discover, joined, measure, votes
 from thirtyfold.data.draft import Change, Draft, Proposal, Stretch
+from thirtyfold.data.looks import LARGE
 
 __all__ = ["Repair"]
 
 _ROUNDS = 4
 _OPEN = 2.5
 """Log odds (12 to 1) from which a break of a rule is told."""
+_SOME = 300_000
+"""Rows of a large table that rules must show in, before all of it is asked."""
 _MOST = 1000
 """Breaks of rules told for one column."""
 
@@ -41,11 +44,11 @@ class Repair:
         if self.repair == "off" or len(table) < 30:
             return Proposal()
         columns = [c for c in table.columns.values() if _has_words(c, table[c.name])]
-        start = {c.name: coded(c.name, table[c.name], c.markers) for c in columns}
-        start = {n: c for n, c in start.items() if len(c.values) > 1}
-        target = table.columns[str(table.target)] if table.target else None
-        answer = coded(target.name, table[target.name].cast(pl.String)) if target else None
-        rules = [d for d in discover(start) if answer is None or not _gives(start, d, answer)]
+        if len(table) > LARGE:
+            some = table.frame[:: len(table) // _SOME]
+            if not _rules(some, columns, table.target)[1]:
+                return Proposal(notes=(f"Among {some.height:,} of {len(table):,} rows no column gives another.",))
+        start, rules = _rules(table.frame, columns, table.target)
         if not rules:
             return Proposal()
         work = _Work(start, dict(start), rules)
@@ -60,6 +63,14 @@ class Repair:
         return Proposal(described, tuple(changes), notes=(_said(rules),))
 
 
+def _rules(frame: pl.DataFrame, columns: list[Column], target: str | None) -> tuple[dict[str, Coded], list[Dependency]]:
+    """The columns as codes, and the dependencies among them that do not tell the answer."""
+    start = {c.name: coded(c.name, frame[c.name], c.markers) for c in columns}
+    start = {n: c for n, c in start.items() if len(c.values) > 1}
+    answer = coded(target, frame[target].cast(pl.String)) if target else None
+    return start, [d for d in discover(start) if answer is None or not _gives(start, d, answer)]
+
+
 def _has_words(column: Column, values: pl.Series) -> bool:
     """Whether an input holds words or codes, not amounts.
 
@@ -67,8 +78,6 @@ def _has_words(column: Column, values: pl.Series) -> bool:
     """
     if column.role != "input" or values.dtype != pl.String:
         return False
-    if len(values) > 5000 and int(str(values.approx_n_unique())) > 0.3 * len(values):
-        return False  # groups of fewer than three rows show no rule
     head = values.drop_nulls().head(1000).str.strip_chars()
     head = head.filter(~head.is_in(["", *column.markers]))
     figures = head.str.contains(r"^[+-]?[\d.,]*\d$")
@@ -79,7 +88,8 @@ def _has_words(column: Column, values: pl.Series) -> bool:
         usual = int(str(long.mode().sort()[0]))
         if usual < 4 or int((long == usual).sum()) < 0.95 * len(long):
             return False
-    return True
+    # groups of fewer than three rows show no rule
+    return len(values) <= 5000 or int(str(values.approx_n_unique())) <= 0.3 * len(values)
 
 
 @dataclass

@@ -12,6 +12,7 @@ from thirtyfold.core.door import fingerprint
 from thirtyfold.core.table import Column
 from thirtyfold.data.aliases import KINDS
 from thirtyfold.data.draft import Change, Draft, Proposal, Stretch
+from thirtyfold.data.looks import Look
 
 __all__ = ["Spelling"]
 
@@ -51,19 +52,18 @@ class Spelling:
         for column in draft.table.columns.values():
             if column.type != "category" or column.role in ("id", "ignore"):
                 continue
-            found = self._of(column, draft.table[column.name])
+            found = self._of(column, draft.looks[column.name])
             if column.role == "target":
                 found = [replace(c, accepted=c.accepted and c.rule != "spelling: alias") for c in found]
-                found = _two_left(found, draft.table[column.name])
+                found = _two_left(found, draft.looks[column.name].seen)
             accepted = {c.before: str(c.after) for c in found if c.accepted}
             if accepted:
                 columns.append(replace(column, spellings={**column.spellings, **accepted}))
             changes += found
         return Proposal(tuple(columns), tuple(changes))
 
-    def _of(self, column: Column, values: pl.Series) -> list[Change]:
-        seen = values.alias("value").drop_nulls().value_counts().sort("value")
-        counts = dict(zip(seen.to_series(0).to_list(), seen.to_series(1).to_list(), strict=True))
+    def _of(self, column: Column, look: Look) -> list[Change]:
+        counts = dict(look.by_value().iter_rows()) if look.counts is not None or look.distinct <= _MOST else {}
         taught = {o: kept for kept, others in self.same.get(column.name, {}).items() for o in others if o != kept}
         changes = [Change(column.name, o, k, "spelling: taught", why="clean.same") for o, k in taught.items()]
         if self.spelling == "off" or not 2 <= len(counts) <= _MOST:

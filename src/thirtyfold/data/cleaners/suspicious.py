@@ -6,6 +6,7 @@ from typing import ClassVar, Literal
 import numpy as np
 import polars as pl
 
+from thirtyfold.core.fieldtype import Array
 from thirtyfold.data.draft import Change, Draft, Proposal, Stretch
 
 __all__ = ["Suspicious"]
@@ -42,10 +43,9 @@ class Suspicious:
             elif values.dtype.is_temporal():
                 changes += _far(column.name, values.dt.epoch("s").cast(pl.Float64), draft)
             elif column.type == "category":
-                seen = (
-                    values.alias("value").drop_nulls().value_counts().sort(["count", "value"], descending=[True, False])
-                )
-                if 2 <= seen.height <= 5000:
+                look = draft.looks[column.name]
+                if look.counts is not None and 2 <= look.distinct <= 5000:
+                    seen = look.counts.sort(["count", "value"], descending=[True, False])
                     words[column.name] = dict(zip(seen["value"].to_list(), seen["count"].to_list(), strict=True))
                     changes += _figures(column.name, words[column.name])
         return Proposal(changes=(*changes, *_swapped(draft, words)))
@@ -57,13 +57,21 @@ def _far(name: str, values: pl.Series, draft: Draft) -> list[Change]:
     known = x[np.isfinite(x)]
     if len(known) < 50:
         return []
-    out = np.isfinite(x)
-    for scaled, of in ((x, known), (np.sign(x) * np.log1p(np.abs(x)), np.sign(known) * np.log1p(np.abs(known)))):
-        low, high = np.quantile(of[:: max(1, len(of) // 10_000)], [0.25, 0.75])
+    some = known[:: max(1, len(known) // 10_000)]
+    places = np.arange(0)
+    for scale in (np.asarray, _logarithm):
+        low, high = np.quantile(scale(some), [0.25, 0.75])
         if high <= low:
             return []
-        out &= (scaled < low - _FENCE * (high - low)) | (scaled > high + _FENCE * (high - low))
-    places = np.flatnonzero(out)
+        fences = low - _FENCE * (high - low), high + _FENCE * (high - low)
+        if scale is np.asarray:
+            places = np.flatnonzero((x < fences[0]) | (x > fences[1]))
+            places = places[np.isfinite(x[places])]
+        else:
+            of = scale(x[places])
+            places = places[(of < fences[0]) | (of > fences[1])]
+        if not len(places):
+            return []
     if not 0 < len(places) <= max(1, 0.005 * len(known)):
         return []
     written, rows = draft.raw[name], draft.table.rows
@@ -72,6 +80,10 @@ def _far(name: str, values: pl.Series, draft: Draft) -> list[Change]:
         found.setdefault(str(written[at]).strip(), []).append(int(rows[at]))
     why = f"beyond {_FENCE:g} interquartile ranges; it stays as it is"
     return [Change(name, t, None, "outlier", 0.5, False, why, tuple(at)) for t, at in found.items()]
+
+
+def _logarithm(x: Array) -> Array:
+    return np.asarray(np.sign(x) * np.log1p(np.abs(x)))
 
 
 def _figures(name: str, counts: dict[str, int]) -> list[Change]:

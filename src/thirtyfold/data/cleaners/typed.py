@@ -25,7 +25,8 @@ class Typed:
             ]
             typed, raw = draft.table[name], draft.raw[name]
             if typed.dtype == pl.Float64 and raw.dtype == pl.String and column.type == "number":
-                changes += _notations(name, raw, typed)
+                plain = draft.raw_looks[name].numbers is not None
+                changes += [] if plain else _notations(name, raw, typed)
         return Proposal(changes=tuple(changes))
 
 

@@ -11,21 +11,22 @@ from typing import Annotated, Any, ClassVar, Literal, NamedTuple
 from pydantic import Field
 
 from thirtyfold.core.errors import DataError, Fault
-from thirtyfold.core.late import np, pl
+from thirtyfold.core.late import pl
 from thirtyfold.core.step import Context
+from thirtyfold.core.table import ROW
 from thirtyfold.data.margins import Fault3, footer, header_of_fewer, without_comments, without_title
-from thirtyfold.data.opening import content
-from thirtyfold.data.reading import Read, existing, named, no_rows, quarantined, trace
+from thirtyfold.data.opening import content, is_packed
+from thirtyfold.data.reading import Read, existing, kept_at, named, no_rows, quarantined, trace
+from thirtyfold.data.records import CELL, rows_of
 
 __all__ = ["Csv"]
 
 _DELIMITERS = (",", "\t", ";", "|")
-_CELL = 4 * 1024 * 1024
-"""A cell of more characters than this is a fault of the file, not a value."""
-
 
 _HEAD = 2 * 1024 * 1024
 """So much is read to look at a file."""
+_LINES = 200
+"""A layout is taken from so many lines."""
 
 
 class _Layout(NamedTuple):
@@ -66,9 +67,44 @@ class Csv:
         """All rows as text, the dialect in the lineage."""
         path = existing(self.path)
         context.progress(f"reading {path.name}")
+        large = self._in_blocks(path, context)
+        if large is not None:
+            return large
         text, encoding = _decode(content(path), path, self.encoding)
         frame, bad, dialect = self._parse(text, path)
         return Read(frame, bad, trace(path, frame, format="csv", encoding=encoding, quarantined=bad.height, **dialect))
+
+    def _in_blocks(self, path: Path, context: Context) -> Read | None:
+        """A large file of a plain layout, read in pieces; None where it must be read at once."""
+        from thirtyfold.data import blocks
+
+        if path.stat().st_size < blocks.LARGE or is_packed(path) or self.skip or self.comment != "auto":
+            return None
+        data = content(path, _HEAD)
+        head, encoding = _decode(data[: data.rfind(b"\n") + 1], path, self.encoding)
+        if encoding not in ("utf-8", "utf-8-sig") or head.count("\n") < _LINES:
+            return None
+        found = self._layout(head, path)
+        titles = found.text.partition("\n")[0] if found.header else ""
+        plain = not (found.aside or found.extra) and found.text == head and (titles.strip() or not found.header)
+        if not plain or len(found.names) < 2 or not found.delimiter.isascii() or '"' in titles:
+            return None
+
+        def careful(block: blocks.Block) -> tuple[pl.DataFrame, list[Fault3]]:
+            text = block.data.decode()
+            return rows_of(text, found.delimiter, found.names, header=False, titles=titles, end=block.last)
+
+        layout = blocks.Layout(found.delimiter, found.names, titles)
+        try:
+            rows, faults = blocks.laid_of(path, layout, careful, kept_at("store", "laying"), context.threads)
+        except blocks.Odd:
+            return None
+        frame = rows.drop(ROW)
+        if not frame.height or footer(frame[-1000:]):
+            return None
+        bad = quarantined(sorted(faults))
+        more = {"encoding": encoding, "delimiter": found.delimiter, "header": found.header}
+        return Read(frame, bad, trace(path, frame, format="csv", quarantined=bad.height, **more), rows)
 
     def columns(self) -> list[str]:
         """The names of the columns, from at most the first two megabytes."""
@@ -113,8 +149,9 @@ class Csv:
 
     def _parse(self, text: str, path: Path) -> tuple[pl.DataFrame, pl.DataFrame, dict[str, Any]]:
         text, delimiter, names, header, aside, extra = self._layout(text, path)
-        where, quoted = str(path), '"' in text
-        frame, bad = (_by_module if quoted else _by_polars)(text, delimiter, names, header=header)
+        where = str(path)
+        frame, faults = rows_of(text, delimiter, names, header=header)
+        bad = quarantined(faults)
         why = footer(frame)
         if why:
             last = ",".join(v or "" for v in frame.row(-1))
@@ -199,7 +236,7 @@ def _records(text: str, delimiter: str, most: int, path: Path) -> list[list[str]
     """The first records, blank lines left out."""
     csv.field_size_limit(1 << 30)
     found: list[list[str]] = []
-    reader = csv.reader(io.StringIO(text[: 4 * _CELL], newline=""), delimiter=delimiter, skipinitialspace=True)
+    reader = csv.reader(io.StringIO(text[: 4 * CELL], newline=""), delimiter=delimiter, skipinitialspace=True)
     for record in reader:
         if any(c.strip() for c in record):
             found.append([c.strip() for c in record])
@@ -260,137 +297,3 @@ def _is_number(cell: str) -> bool:
     except ValueError:
         return False
     return True
-
-
-def _by_polars(text: str, delimiter: str, names: list[str], *, header: bool) -> tuple[pl.DataFrame, pl.DataFrame]:
-    """A file without quotes: lines are rows, so that bad lines are found by counting delimiters."""
-    data = np.frombuffer(text.encode(), dtype=np.uint8)
-    if data[-1] != 10:
-        data = np.append(data, np.uint8(10))
-    ends = np.flatnonzero(data == 10)
-    starts = np.concatenate([[0], ends[:-1] + 1])
-    marks = np.flatnonzero(data == ord(delimiter))
-    fields = np.searchsorted(marks, ends) - np.searchsorted(marks, starts) + 1
-    raw = data.tobytes()
-    blank = ends - starts < max(2, len(names))
-    blank[blank] = [not raw[starts[i] : ends[i]].strip() for i in np.flatnonzero(blank)]
-    use = (fields == len(names)) & ~blank & (ends - starts <= _CELL)
-    at = np.flatnonzero(~blank)
-    skipped = header and len(at) > 0
-    bad = ~use & ~blank
-    again: set[int] = set()
-    if skipped:
-        again = _again(raw, starts, ends, int(at[0]))
-        use[[at[0], *again]] = False
-        bad[at[0]], bad[list(again)] = False, True
-    last = int(at[-1]) if len(at) else -1
-    faults = [
-        (
-            int(i) + 1,
-            "the header again" if int(i) in again else _why(int(fields[i]), len(names), last=int(i) == last),
-            _line(raw, starts[i], ends[i]),
-        )
-        for i in np.flatnonzero(bad)
-    ]
-    kept = raw if use.all() else b"".join(raw[starts[i] : ends[i] + 1] for i in np.flatnonzero(use))
-    if not kept:
-        return pl.DataFrame(schema=dict.fromkeys(names, pl.String)), quarantined(faults)
-    if delimiter == "\x1f":
-        frame = pl.DataFrame({names[0]: kept.decode().split("\n")[:-1]}, schema={names[0]: pl.String})
-    else:
-        frame = pl.read_csv(
-            io.BytesIO(kept),
-            has_header=False,
-            new_columns=names,
-            separator=delimiter,
-            quote_char=None,
-            infer_schema=False,
-            empty_string_is_null=False,
-        )
-    return _stripped(frame), quarantined(faults)
-
-
-def _again(raw: bytes, starts: Any, ends: Any, at: int) -> set[int]:
-    """The lines that repeat the header: files put under each other with their headers."""
-    header = raw[starts[at] : ends[at]]
-    if raw.count(b"\n" + header + b"\n") < (2 if at else 1):
-        return set()
-    same = np.flatnonzero(ends - starts == len(header))
-    return {int(i) for i in same if i != at and raw[starts[i] : ends[i]] == header}
-
-
-def _line(raw: bytes, start: int, end: int) -> str:
-    return raw[start : min(end, start + 4000)].decode("utf-8", "replace")
-
-
-def _by_module(text: str, delimiter: str, names: list[str], *, header: bool) -> tuple[pl.DataFrame, pl.DataFrame]:
-    """A file with quotes, in which a row may go over several lines."""
-    rows, faults = _split(text, delimiter, len(names), header=header)
-    columns = list(zip(*rows, strict=True)) if rows else [()] * len(names)
-    frame = pl.DataFrame({n: pl.Series(n, c, dtype=pl.String) for n, c in zip(names, columns, strict=True)})
-    return _stripped(frame), quarantined(faults)
-
-
-def _split(
-    text: str, delimiter: str, width: int, *, header: bool, first: int = 1
-) -> tuple[list[list[str]], list[tuple[int, str, str]]]:
-    """Records of the right width, and the others by line; ``first`` is the number of the text's first line.
-
-    A quote that opens and never closes would swallow the rest of the file: its line is quarantined and the rest read.
-    """
-    csv.field_size_limit(1 << 30)
-    rows: list[list[str]] = []
-    faults: list[tuple[int, str, str]] = []
-    reader = csv.reader(io.StringIO(text, newline=""), delimiter=delimiter, skipinitialspace=True)
-    waiting, line, end = header, 0, 0
-    titles: list[str] | None = None
-    taken: list[Any] | None = None
-    for record in reader:
-        line, end, taken = end + 1, reader.line_num, None
-        if not record or (len(record) == 1 and not record[0].strip() and width > 1):
-            continue
-        if waiting:
-            waiting, titles = False, record
-            continue
-        if record == titles and width > 1:
-            faults.append((first + line - 1, "the header again", delimiter.join(record)[:4000]))
-            taken = faults
-            continue
-        good = len(record) == width and (len(text) < _CELL or max(map(len, record)) <= _CELL)
-        taken = rows if good else faults
-        if good:
-            rows.append(record)
-        else:
-            why = _record_fault(record, width, end - line)
-            faults.append((first + line - 1, why, delimiter.join(record)[:4000]))
-    if end > line and text.count('"') % 2:
-        if taken:
-            taken.pop()
-        lines = text.split("\n")
-        faults.append((first + line - 1, "a quote opens here and never closes", lines[line - 1]))
-        more = _split("\n".join(lines[line:]), delimiter, width, header=False, first=first + line)
-        return rows + more[0], faults + more[1]
-    return rows, faults
-
-
-def _record_fault(record: list[str], width: int, more_lines: int) -> str:
-    if more_lines > 20 or max(map(len, record)) > _CELL:
-        return (
-            f"a quote opens here that does not close for {more_lines:,} lines" if more_lines else "the cell is too long"
-        )
-    return _why(len(record), width, last=False)
-
-
-def _why(fields: int, width: int, *, last: bool) -> str:
-    if fields == width:
-        return f"a value of more than {_CELL:,} characters"
-    cut = "; it is the last line, the file may be cut off" if last and fields < width else ""
-    return f"{fields} field{'s' * (fields != 1)} instead of {width}{cut}"
-
-
-def _stripped(frame: pl.DataFrame) -> pl.DataFrame:
-    """Spaces around values go; an empty value is missing."""
-    columns = [pl.col(n).str.strip_chars() for n in frame.columns]
-    return frame.with_columns(columns).with_columns(
-        pl.when(pl.col(n) == "").then(None).otherwise(pl.col(n)).alias(n) for n in frame.columns
-    )
