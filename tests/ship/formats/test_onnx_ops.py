@@ -98,7 +98,7 @@ PARTS = get_args(t.Calendar.model_fields["part"].annotation)
 
 
 def test_every_transform_is_tested_here() -> None:
-    tested = {type(op) for op in [*NUMBER_OPS, *TEXT_OPS]} | {t.Calendar}
+    tested = {type(op) for op in [*NUMBER_OPS, *TEXT_OPS]} | {t.Calendar, *get_args(t.Decoder)}  # these open files
     assert tested == set(get_args(get_args(t.Transform)[0]))
 
 
@@ -191,3 +191,9 @@ def test_a_formula_that_onnx_cannot_compute_is_refused(text: str) -> None:
     values = {"s": Value("s", "text"), "a": Value("a", "number")}
     with pytest.raises(SpecError, match="in ONNX"):
         formula(g, Expression(text), values, "a")
+
+
+def test_what_opens_files_is_no_part_of_a_graph() -> None:
+    for op in (t.Pixels(height=2, width=2, color=False), t.LogMel(rate=8000, frames=2, window=64, hop=32, bands=8)):
+        with pytest.raises(SpecError, match="opens files"):
+            add(Graph(), op, Value("x", "number"))
