@@ -21,7 +21,7 @@ from thirtyfold.learn.options import written
 
 __all__ = ["Regularize", "Regularized"]
 
-ROWS = 3_000
+ROWS = 2_000
 """Training rows that both fits see at most; the gap is wider on fewer rows, for both alike. And validation rows that
 both are compared on at most.
 """
