@@ -10,7 +10,7 @@ from functools import cached_property
 from itertools import groupby
 from typing import Any
 
-from pydantic import TypeAdapter
+from pydantic import ConfigDict, TypeAdapter
 
 from thirtyfold.core.expression import Expression
 from thirtyfold.core.fieldtype import Array, Feature, Form
@@ -18,7 +18,7 @@ from thirtyfold.core.late import np
 
 __all__ = ["Block", "Encoded", "Encoder"]
 
-_FEATURES = TypeAdapter(tuple[Feature, ...])
+_FEATURES: TypeAdapter[tuple[Feature, ...]] = TypeAdapter(tuple[Feature, ...], config=ConfigDict(defer_build=True))
 
 
 @dataclass(frozen=True)

@@ -14,10 +14,9 @@ from thirtyfold.core.errors import DataError, Fault
 from thirtyfold.core.family import nearest
 from thirtyfold.core.late import np, pl
 from thirtyfold.core.mending import Mending
+from thirtyfold.core.row import ROW
 
 __all__ = ["ROW", "Column", "Role", "Table", "to_array"]
-
-ROW = "__row__"
 
 Role = Literal["input", "target", "group", "time", "weight", "id", "part", "ignore"]
 

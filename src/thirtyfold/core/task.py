@@ -9,8 +9,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any, ClassVar, Protocol, Self
 
-from thirtyfold.core.fieldtype import Array
-from thirtyfold.core.late import pl
+from thirtyfold.core.late import Array, pl
 
 __all__ = ["Metric", "Task"]
 

@@ -35,7 +35,8 @@ __all__ = [
 
 
 class _Op(BaseModel):
-    model_config = ConfigDict(frozen=True, extra="forbid")
+    # Built when first used: a command that only looks has half a second, and makes no transform.
+    model_config = ConfigDict(frozen=True, extra="forbid", defer_build=True)
 
 
 class Fill(_Op):

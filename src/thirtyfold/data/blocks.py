@@ -17,7 +17,7 @@ import polars as pl
 
 from thirtyfold.core.fieldtype import Array
 from thirtyfold.core.laid import Laying
-from thirtyfold.core.table import ROW
+from thirtyfold.core.row import ROW
 from thirtyfold.data.margins import Fault3
 
 __all__ = ["BLOCK", "LARGE", "Block", "Layout", "Odd", "laid_of"]

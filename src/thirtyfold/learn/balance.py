@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
-from thirtyfold.core.encoder import Encoded
-from thirtyfold.core.fieldtype import Array
-from thirtyfold.core.late import np
+from typing import TYPE_CHECKING
+
+from thirtyfold.core.late import Array, np
+
+if TYPE_CHECKING:
+    from thirtyfold.core.encoder import Encoded
 
 __all__ = ["weights"]
 

@@ -4,14 +4,16 @@ from __future__ import annotations
 
 import struct
 from collections.abc import Mapping, Sequence
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from thirtyfold.core.charts import lines, number
-from thirtyfold.core.encoder import Encoded
 from thirtyfold.core.evidence import Evidence, TableView, not_applicable
 from thirtyfold.core.late import np
 from thirtyfold.core.lean import lightgbm
 from thirtyfold.learn.graph import Graph, Trees, floor32
+
+if TYPE_CHECKING:
+    from thirtyfold.core.encoder import Encoded
 
 __all__ = ["story", "to_graph", "trimmed"]
 

@@ -10,8 +10,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any, NamedTuple
 
-from thirtyfold.core.fieldtype import Array
-from thirtyfold.core.late import np
+from thirtyfold.core.late import Array, np
 
 __all__ = ["Graph", "Session", "Trees", "floor32"]
 

@@ -8,8 +8,7 @@ import ctypes
 import weakref
 from typing import Any
 
-from thirtyfold.core.fieldtype import Array
-from thirtyfold.core.late import np
+from thirtyfold.core.late import Array, np
 from thirtyfold.core.lean import lightgbm
 
 __all__ = ["OneRow"]

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import ClassVar
 
 from thirtyfold.aim.confusion import confusion, positive, share
-from thirtyfold.core.fieldtype import Array
+from thirtyfold.core.late import Array
 
 __all__ = ["F1"]
 

@@ -4,8 +4,7 @@ from __future__ import annotations
 
 from typing import ClassVar
 
-from thirtyfold.core.fieldtype import Array
-from thirtyfold.core.late import np
+from thirtyfold.core.late import Array, np
 
 __all__ = ["R2"]
 

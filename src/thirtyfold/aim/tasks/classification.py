@@ -8,8 +8,7 @@ from typing import Any, ClassVar, Self
 
 from thirtyfold.core.errors import DataError, Fault
 from thirtyfold.core.family import nearest
-from thirtyfold.core.fieldtype import Array
-from thirtyfold.core.late import np, pl
+from thirtyfold.core.late import Array, np, pl
 
 __all__ = ["Classification"]
 

@@ -7,8 +7,7 @@ from dataclasses import dataclass, replace
 from typing import Any, ClassVar, Self
 
 from thirtyfold.core.errors import DataError, Fault
-from thirtyfold.core.fieldtype import Array
-from thirtyfold.core.late import np, pl
+from thirtyfold.core.late import Array, np, pl
 from thirtyfold.core.table import to_array
 
 __all__ = ["Regression"]

@@ -12,8 +12,8 @@ from pydantic import Field
 
 from thirtyfold.core.errors import DataError, Fault
 from thirtyfold.core.late import pl
+from thirtyfold.core.row import ROW
 from thirtyfold.core.step import Context
-from thirtyfold.core.table import ROW
 from thirtyfold.data.margins import Fault3, footer, header_of_fewer, without_comments, without_title
 from thirtyfold.data.opening import content, is_packed
 from thirtyfold.data.reading import Read, existing, kept_at, named, no_rows, quarantined, trace

@@ -5,21 +5,23 @@ from __future__ import annotations
 import json
 import math
 from collections.abc import Mapping
-from typing import Annotated, Any, ClassVar, Self
+from typing import TYPE_CHECKING, Annotated, Any, ClassVar, Self
 
 from pydantic import Field
 
-from thirtyfold.core.encoder import Encoded
 from thirtyfold.core.errors import Fault, SpecError
-from thirtyfold.core.evidence import Evidence
-from thirtyfold.core.fieldtype import Array, Form
-from thirtyfold.core.late import np
+from thirtyfold.core.late import Array, np
 from thirtyfold.core.lean import lightgbm
-from thirtyfold.core.model import Dial
-from thirtyfold.core.step import Context
 from thirtyfold.learn.balance import weights
 from thirtyfold.learn.boosted import story, to_graph, trimmed
 from thirtyfold.learn.onerow import OneRow
+
+if TYPE_CHECKING:  # a command that only looks at a Spec asks for the options of this model, and has half a second
+    from thirtyfold.core.encoder import Encoded
+    from thirtyfold.core.evidence import Evidence
+    from thirtyfold.core.fieldtype import Form
+    from thirtyfold.core.model import Dial
+    from thirtyfold.core.step import Context
 
 __all__ = ["Boosting"]
 
@@ -229,6 +231,8 @@ class Boosting:
 
     @classmethod
     def space(cls, rows: int, features: int) -> dict[str, Dial]:
+        from thirtyfold.core.model import Dial
+
         return {
             "rate": Dial(0.02, 0.12, log=True),
             "leaves": Dial(6, 48 if rows > 5000 else 24, log=True, kind="int"),
