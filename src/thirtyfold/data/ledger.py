@@ -205,14 +205,24 @@ def _rules_view(ledger: pl.DataFrame) -> list[TableView]:
 def _ledger_view(ledger: pl.DataFrame) -> list[TableView]:
     if not ledger.height:
         return []
-    keys = ["column", "before", "after", "rule", "confidence", "accepted"]
+    views = []
+    for accepted, title in ((True, "What was changed"), (False, "What was found and left as it is")):
+        some = ledger.filter(pl.col("accepted") == accepted)
+        if some.height:
+            views.append(_grouped(some, title))
+    return views
+
+
+def _grouped(ledger: pl.DataFrame, title: str) -> TableView:
+    """Equal lines together, the most frequent first."""
+    keys = ["column", "before", "after", "rule", "confidence"]
     grouped = (
         ledger.group_by(keys, maintain_order=True)
         .agg(pl.len().alias("rows"))
         .sort("rows", descending=True, maintain_order=True)
     )
     rows = tuple((*(_short(v) for v in r),) for r in grouped.head(60).iter_rows())
-    return [TableView("What was changed", (*keys, "rows"), rows, f"{_many(ledger.height, 'line')} in the ledger")]
+    return TableView(title, (*keys, "rows"), rows, f"{_many(ledger.height, 'line')} in the ledger")
 
 
 def _many(count: int, noun: str) -> str:

@@ -96,3 +96,22 @@ def test_a_name_that_is_not_like_the_others_says_nothing(shots: Path) -> None:
     assert frame.filter(frame["path"] == "shots/odd.png")["who"].to_list() == [None]
     with pytest.raises(DataError, match="cannot be the name"):
         Folder(str(shots), named="{1 2}")
+
+
+@pytest.mark.step(4, 5)
+def test_files_of_one_address_may_be_parts_of_one_table(
+    address: str, shots: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("THIRTYFOLD_HOME", str(tmp_path / "home"))
+    monkeypatch.delenv("THIRTYFOLD_MIRROR", raising=False)
+    for n in range(1, 4):
+        boxes = "".join(f"<object><kind>cell</kind><left>{n}{i}</left></object>" for i in range(n))
+        (shots / f"boxes_{n}.xml").write_text(f"<picture>{boxes}</picture>", "utf-8")
+    source = Files(address, ["boxes_{1..3}.xml"], format={"xml": {"record": "object"}})
+    read = source.read(Quiet())
+    assert read.frame["file"].to_list() == ["boxes_1.xml"] + ["boxes_2.xml"] * 2 + ["boxes_3.xml"] * 3
+    assert read.frame["left"].cast(int).to_list() == [10, 20, 21, 30, 31, 32]
+    assert str(tmp_path) not in str(read.lineage) and read.lineage["address"] == f"{address}/"
+    assert source.peek(2).columns == read.frame.columns
+    with pytest.raises(DataError, match="goes not together"):
+        Files(address, ["boxes_1.xml"], named="{a}_{b}", format="xml")

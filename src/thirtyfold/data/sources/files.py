@@ -1,4 +1,4 @@
-"""files: many files behind one public address, named by patterns, as the rows of a folder."""
+"""files: many files behind one public address, named by patterns: a row each, or the parts of one table."""
 
 from __future__ import annotations
 
@@ -14,11 +14,13 @@ from typing import Annotated, ClassVar
 from pydantic import Field
 
 from thirtyfold.core.errors import DataError, Fault
+from thirtyfold.core.family import Choice
 from thirtyfold.core.late import pl
 from thirtyfold.core.step import Context
 from thirtyfold.data.fetching import fetch
 from thirtyfold.data.folders import FolderRows
-from thirtyfold.data.reading import Read, kept_at, sha256_of
+from thirtyfold.data.naming import source_of
+from thirtyfold.data.reading import Read, Source, kept_at, sha256_of
 
 __all__ = ["Files"]
 
@@ -28,8 +30,9 @@ _BRACES = re.compile(r"\{([^{}]*)\}")
 
 
 class Files:
-    """Files of one address, a row each, as ``folder`` reads them: ``{0..9}`` and ``{anna,ben}`` in a name stand for all
-    of these. Names may be given by part: ``{train: [...], test: [...]}`` makes a column ``part``.
+    """Files of one address, a row each, as ``folder`` reads them; or, with ``format`` (``xml``, ``{json: {...}}``),
+    parts of one table, with the column ``file``. ``{0..9}`` and ``{anna,ben}`` in a name stand for all of these. Names
+    may be given by part: ``{train: [...], test: [...]}`` makes a column ``part``.
 
     ``sha256`` is the hash of the sorted lines "sha256, two spaces, name" of all files, so that a change is seen. The
     folder that ``THIRTYFOLD_MIRROR`` names is searched first: its SHA256SUMS is the index. ``named`` takes columns from
@@ -45,18 +48,21 @@ class Files:
         sha256: Annotated[str, Field(pattern=_SHA)] | None = None,
         named: str | None = None,
         timeout: Annotated[float, Field(gt=0)] = 60.0,
+        format: Choice | None = None,  # noqa: A002 - the word that the Spec uses
         *,
         label: bool = False,
     ) -> None:
+        if format is not None and (named or label):
+            what = "goes not together with 'named' and 'label', which are about files that are a row each."
+            raise DataError(Fault("collect.files.format", what))
         self.address, self.sha256 = address.rstrip("/") + "/", (sha256 or "").lower()
-        self.names, self.named, self.timeout, self.label = names, named, timeout, label
+        self.names, self.named, self.timeout, self.label, self.format = names, named, timeout, label, format
 
     def read(self, context: Context) -> Read:
         """All files, fetched when they are not here yet."""
         place = self._place()
         self._here(place, context)
-        folder = FolderRows(str(place), named=self.named, label=self.label)
-        read = folder.read(context)
+        read = self._source(place).read(context)
         told = {"address": self.address, "kept": place.relative_to(kept_at()).as_posix()}
         frame = self._with_part(read.frame)
         lineage = {**read.lineage, **told, "columns": frame.width}
@@ -66,7 +72,13 @@ class Files:
         """The first rows; files are fetched when they are not here yet."""
         place = self._place()
         self._here(place, None)
-        return self._with_part(FolderRows(str(place), named=self.named, label=self.label).peek(rows))
+        return self._with_part(self._source(place).peek(rows))
+
+    def _source(self, place: Path) -> Source:
+        """What reads the files once they are here."""
+        if self.format is None:
+            return FolderRows(str(place), named=self.named, label=self.label)
+        return source_of({"parts": {"path": str(place), "format": self.format, "origin": "file"}}, "collect.files")
 
     def outside(self) -> list[str]:
         """The hash of all files where it is said, else of those that are here."""
@@ -92,8 +104,8 @@ class Files:
     def _with_part(self, frame: pl.DataFrame) -> pl.DataFrame:
         if not isinstance(self.names, dict):
             return frame
-        parts = self._parts()
-        return frame.with_columns(pl.Series("part", [parts[n] for n in frame["path"].to_list()]))
+        parts, column = self._parts(), "path" if self.format is None else "file"
+        return frame.with_columns(pl.Series("part", [parts[n] for n in frame[column].to_list()]))
 
     def _place(self) -> Path:
         told = "\n".join([self.address, self.sha256, *sorted(self._parts())])
