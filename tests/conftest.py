@@ -1,8 +1,13 @@
 """What every test may use: the mirror of real data, and a home of its own."""
 
 import os
-from collections.abc import Iterator
+import shutil
+import socket
+import threading
+import time
+from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -38,6 +43,51 @@ def _own_home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[None]
         monkeypatch.setenv("THIRTYFOLD_MIRROR", str(folder))
     monkeypatch.setenv("OMP_WAIT_POLICY", "passive")
     yield
+
+
+@pytest.fixture(scope="session")
+def browser() -> Iterator[Any]:
+    """A real browser, or a skip that says how to get one."""
+    found = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
+    if found is None:
+        pytest.skip("no browser: install Debian's package chromium")
+    from playwright.sync_api import sync_playwright
+
+    with sync_playwright() as play:
+        made = play.chromium.launch(executable_path=found, args=["--no-sandbox", "--disable-gpu", "--disable-quic"])
+        yield made
+        made.close()
+
+
+@pytest.fixture(scope="module")
+def served(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Callable[[Any], str]]:
+    """Serves a Package by the real server with its pages, on loopback; returns the address."""
+    import uvicorn
+
+    from thirtyfold.core.traffic import Traffic
+    from thirtyfold.pages.service import router
+    from thirtyfold.ship.server.app import create_app
+
+    running: list[tuple[uvicorn.Server, threading.Thread]] = []
+
+    def serve(package: Any) -> str:
+        traffic = Traffic(tmp_path_factory.mktemp("traffic") / "t.sqlite").prepare()
+        app = create_app(package, traffic, pages=router(traffic))
+        with socket.socket() as free:
+            free.bind(("127.0.0.1", 0))
+            port = free.getsockname()[1]
+        server = uvicorn.Server(uvicorn.Config(app, port=port, log_level="error"))
+        thread = threading.Thread(target=server.run)
+        thread.start()
+        running.append((server, thread))
+        while not server.started:
+            time.sleep(0.02)
+        return f"http://127.0.0.1:{port}"
+
+    yield serve
+    for server, thread in running:
+        server.should_exit = True
+        thread.join()
 
 
 def pytest_configure(config: pytest.Config) -> None:

@@ -3,7 +3,7 @@
 import base64
 import io
 import json
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -159,6 +159,39 @@ def test_a_file_is_answered_by_both_protocols_and_the_live_page_stays_short(
 
     last = live_numbers(traffic, time.time())["last"]
     assert len(last) == 3 and all(len(r["row"]) < 2100 for r in last)
+
+
+@pytest.mark.step(29)
+@pytest.mark.filterwarnings("ignore::DeprecationWarning")
+def test_a_person_gives_a_picture_to_the_playground(
+    seen: tuple[dict[str, Any], Path], browser: Any, served: Callable[[Package], str], tmp_path: Path
+) -> None:
+    """A file is chosen, another is dropped; each is seen on the page and answered as what it is."""
+    for name, round_ in (("round.png", True), ("edgy.png", False)):
+        shape(round_, np.random.default_rng(11)).save(tmp_path / name)
+    page = browser.new_page()
+    problems: list[str] = []
+    page.on("pageerror", lambda error: problems.append(str(error)))
+    page.goto(served(Package.open(seen[1] / "package")))
+    page.wait_for_selector("#fields .drop")
+    page.set_input_files("#fields .drop input[type=file]", str(tmp_path / "round.png"))
+    page.wait_for_function("document.querySelector('#fields .drop img')?.naturalWidth === 16")
+    assert "round.png" in page.inner_text("#fields .drop span")
+    page.click("form button:has-text('Predict')")
+    page.wait_for_selector("#answer b")
+    assert page.inner_text("#answer b") == "disc"
+    data = base64.b64encode((tmp_path / "edgy.png").read_bytes()).decode()
+    page.evaluate(
+        """data => { const bytes = Uint8Array.from(atob(data), c => c.charCodeAt(0));
+        const held = new DataTransfer(); held.items.add(new File([bytes], "edgy.png", {type: "image/png"}));
+        document.querySelector("#fields .drop").dispatchEvent(new DragEvent("drop", {dataTransfer: held})) }""",
+        data,
+    )
+    page.wait_for_function("document.querySelector('#fields .drop span').textContent.includes('edgy.png')")
+    page.click("form button:has-text('Predict')")
+    page.wait_for_function("document.querySelector('#answer b')?.textContent === 'square'")
+    assert not problems
+    page.close()
 
 
 @pytest.mark.step(29)

@@ -1,61 +1,26 @@
 """What a person sees: report, playground and live page in a real browser."""
 
-import shutil
-import socket
-import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Callable
 from pathlib import Path
-from typing import Any
 
 import pytest
 
 from thirtyfold.core.charts import bars, grid, histogram, lines, scatter
 from thirtyfold.core.evidence import Evidence, TableView
+from thirtyfold.core.package import Package
 from thirtyfold.core.summary import Stamp, summarize
-from thirtyfold.core.traffic import Traffic
 from thirtyfold.core.verdict import Verdict
 from thirtyfold.pages.report import render
-from thirtyfold.pages.service import router
 from thirtyfold.testing.audits import example_case
 
-CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
-pytestmark = [
-    pytest.mark.skipif(CHROMIUM is None, reason="no browser: install Debian's package chromium"),
-    pytest.mark.filterwarnings("ignore::DeprecationWarning"),
-]
+pytestmark = pytest.mark.filterwarnings("ignore::DeprecationWarning")
 
 
 @pytest.fixture(scope="module")
-def browser() -> Iterator[Any]:
-    from playwright.sync_api import sync_playwright
-
-    with sync_playwright() as play:
-        made = play.chromium.launch(executable_path=CHROMIUM, args=["--no-sandbox", "--disable-gpu", "--disable-quic"])
-        yield made
-        made.close()
-
-
-@pytest.fixture(scope="module")
-def service(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+def service(served: Callable[[Package], str]) -> str:
     """The real server with the real pages, on loopback."""
-    import uvicorn
-
-    from thirtyfold.ship.server.app import create_app
-
-    traffic = Traffic(tmp_path_factory.mktemp("traffic") / "t.sqlite").prepare()
-    app = create_app(example_case().package, traffic, pages=router(traffic))
-    with socket.socket() as free:
-        free.bind(("127.0.0.1", 0))
-        port = free.getsockname()[1]
-    server = uvicorn.Server(uvicorn.Config(app, port=port, log_level="error"))
-    thread = threading.Thread(target=server.run)
-    thread.start()
-    while not server.started:
-        time.sleep(0.02)
-    yield f"http://127.0.0.1:{port}"
-    server.should_exit = True
-    thread.join()
+    return served(example_case().package)
 
 
 @pytest.mark.step(29)
