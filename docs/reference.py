@@ -7,6 +7,7 @@ from typing import Annotated, Any, Literal, Union, get_args, get_origin, get_typ
 
 from pydantic import BaseModel
 
+from thirtyfold.cli.commented import attribute_docs
 from thirtyfold.core.errors import MissingExtra
 from thirtyfold.core.evidence import NAMES
 from thirtyfold.core.family import Choice, Family
@@ -38,7 +39,7 @@ def spec_page() -> str:
         path, section = sections.pop(0)
         lines += [f"## `{path or 'top level'}`", "", (inspect.getdoc(section) or "").split("\n\n")[0], ""]
         lines += ["| key | type | default | meaning |", "|---|---|---|---|"]
-        docs = _attribute_docs(section)
+        docs = attribute_docs(section)
         for name, field in section.model_fields.items():
             inner = next((a for a in [field.annotation, *get_args(field.annotation)] if _is_section(a)), None)
             if inner is not None:
@@ -134,19 +135,6 @@ def _cell(text: str) -> str:
 
 def _is_section(kind: Any) -> bool:
     return isinstance(kind, type) and issubclass(kind, BaseModel)
-
-
-def _attribute_docs(section: type[BaseModel]) -> dict[str, str]:
-    """The string under each attribute, which Python itself does not keep."""
-    import ast
-
-    body = ast.parse(inspect.getsource(section)).body[0].body  # type: ignore[attr-defined]
-    docs = {}
-    for at, node in enumerate(body[:-1]):
-        after = body[at + 1]
-        if isinstance(node, ast.AnnAssign) and isinstance(after, ast.Expr) and isinstance(after.value, ast.Constant):
-            docs[node.target.id] = " ".join(str(after.value.value).split())  # type: ignore[union-attr]
-    return docs
 
 
 if __name__ == "__main__":

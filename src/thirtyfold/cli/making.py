@@ -74,6 +74,7 @@ def check(told: argparse.Namespace) -> int:
 def new(told: argparse.Namespace) -> int:
     """Write a Spec with every choice visible, after a look at the data."""
     out = Path(told.out)
+    from thirtyfold.cli.commented import commented
     from thirtyfold.data.naming import source_of
     from thirtyfold.plan import filled
 
@@ -88,6 +89,6 @@ def new(told: argparse.Namespace) -> int:
         f"# {told.data}: {len(frame.columns)} columns: {', '.join(frame.columns)}",
         "# Every choice is shown with its default; whatever you delete keeps it. 'auto' is decided from the data.",
     ]
-    out.write_text("\n".join([*head, spec.to_yaml()]), encoding="utf-8")
+    out.write_text("\n".join([*head, commented(spec.to_yaml())]), encoding="utf-8")
     print(f"Wrote {out}. Next: thirtyfold check {out}, then thirtyfold run {out}")
     return 0
