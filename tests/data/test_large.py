@@ -12,9 +12,9 @@ BENCHMARK = Path(__file__).parents[2] / "benchmarks" / "large.py"
 
 @pytest.mark.slow
 def test_two_million_rows_from_the_file_to_the_profile(tmp_path):
-    """183 MB of CSV: what is the process's own stays below 1.2 GiB (0.7 on an idle machine), 0.3 of them libraries; held
-    as Polars holds text, two copies of the rows alone would be 1 GiB. Pages of mapped files come on top, which the
-    system takes back when it needs them: how many there are at once is its affair.
+    """183 MB of CSV: what is the process's own stays below 1.2 GiB (0.7 on an idle machine), 0.3 of them libraries;
+    held as Polars holds text, two copies of the rows alone would be 1 GiB. Pages of mapped files come on top, which
+    the system takes back when it needs them: how many there are at once is its affair.
     """
     source, path = tmp_path / "generate.py", tmp_path / "rows.csv"
     source.write_text(
