@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from abc import ABC, abstractmethod
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Annotated, Any, ClassVar, Literal, Self
 
@@ -33,7 +34,7 @@ Compile = Literal["auto"] | bool
 Dropout = Annotated[float, Field(ge=0, lt=1)]
 
 
-class Network(Learner):
+class Network(Learner, ABC):
     """A member calls ``super().__init__`` with its options, and says in ``reader`` how blocks become embeddings.
 
     Stored as ONNX, which is also what answers, so that serving needs no PyTorch; the weights are read back from the
@@ -48,9 +49,9 @@ class Network(Learner):
         self._graph = b""
         self._session: Session | None = None
 
+    @abstractmethod
     def reader(self) -> Reader:
         """How a block is read."""
-        raise NotImplementedError
 
     def fit(self, train: Encoded, validation: Encoded | None, context: Context) -> None:
         self._state = {
