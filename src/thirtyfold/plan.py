@@ -196,7 +196,7 @@ def _contradictions(spec: Spec) -> list[Fault]:
         if name == spec.target:
             faults.append(Fault(f"features.{name}", "has the name of the target."))
     for metric, limit in spec.success.items():
-        kind: Any = Family("aim.metrics").members().get(metric) and Family("aim.metrics").find(metric)
+        kind: Any = Family("aim.metrics").has(metric) and Family("aim.metrics").find(metric)
         if kind and not kind.bounds[0] <= limit <= kind.bounds[1]:
             allowed = f"{kind.bounds[0]:g} to {kind.bounds[1]:g}"
             faults.append(Fault(f"success.{metric}", f"{limit:g} can never be reached.", allowed))
@@ -209,12 +209,11 @@ def _contradictions(spec: Spec) -> list[Fault]:
 def _tasks(spec: Spec) -> list[Fault]:
     """What the Spec says of the task by itself, by its metric, its gates and its positive class must go together."""
     family: Family[Any] = Family("aim.metrics")
-    known = family.members()
     said: list[tuple[str, str, tuple[str, ...]]] = []
     if spec.task != "auto":
         said.append(("task", spec.task, (spec.task,)))
     named = [("metric", spec.metric), *((f"success.{m}", m) for m in spec.success)]
-    said += [(where, word, tuple(family.find(word).tasks)) for where, word in named if word in known]  # type: ignore[attr-defined]
+    said += [(where, word, tuple(family.find(word).tasks)) for where, word in named if family.has(word)]  # type: ignore[attr-defined]
     if spec.positive is not None:
         said.append(("positive", spec.positive, ("classification",)))
     faults = []

@@ -102,6 +102,10 @@ class Family(Generic[T]):
         """The words of the family's own folder: told at once, where looking for strangers' takes a while."""
         return sorted(_folder(self.package))
 
+    def has(self, word: str) -> bool:
+        """Whether the word names a member; a stranger's are looked for only when it is none of the folder's."""
+        return word in _folder(self.package) or word in _entry_points(self.name)
+
     def find(self, word: str, where: str = "") -> Callable[..., T]:
         """The class or function that a word names.
 
