@@ -54,8 +54,8 @@ def convolutional() -> nn.Module:
 
 
 CASES = {
-    "dense": Case(dense, 34_000, 100, 2, 256, 2),
-    "convolutional": Case(convolutional, 4_000, 3072, 10, 64, 1),
+    "dense": Case(dense, 34_000, 100, 2, 256, 10),
+    "convolutional": Case(convolutional, 4_000, 3072, 10, 64, 3),
 }
 RATE, CLIP = 1e-3, 1.0
 CLOCKS = {"wall": time.perf_counter, "cpu": time.process_time}

@@ -90,7 +90,10 @@ class Engine:
             with self._cast():
                 outputs = self.forward(x)
             by_row = self.plan.loss(outputs.float(), y)
-            loss = (by_row if weight is None else by_row * weight).sum() / batch.total
+            if weight is None and batch.total == len(y):
+                loss = by_row.mean()  # the same as below in one operation less, forward and backward
+            else:
+                loss = (by_row if weight is None else by_row * weight).sum() / batch.total
             state.scaler.scale(loss).backward()
             losses.append(loss.detach())
         return losses[0] if len(losses) == 1 else torch.stack(losses).sum()
