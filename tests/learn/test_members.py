@@ -194,7 +194,20 @@ def test_stochastic_depth_skips_whole_rows_by_depth() -> None:
         assert float(out.mean()) == pytest.approx(1, abs=0.05)
 
 
-@pytest.mark.parametrize("word", ["flip", "shift", "cutmix", "brightness", "spec_augment"])
+@pytest.mark.step(23)
+def test_token_dropout_hides_a_share_of_the_tokens_and_leaves_padding() -> None:
+    layout = (Block("vector", (2,)), Block("tokens", (50,), codes=400))
+    x = torch.randint(2, 400, (400, 52), generator=torch.Generator().manual_seed(0)).float()
+    x[:, 40:] = 0
+    torch.manual_seed(0)
+    seen, _ = _regularizer({"token_dropout": 0.2}, layout).batch(x, torch.eye(4)[torch.arange(400) % 4])
+    assert torch.equal(seen[:, :2], x[:, :2]) and not seen[:, 40:].any()
+    hidden = seen[:, 2:40] == 1
+    assert float(hidden.float().mean()) == pytest.approx(0.2, abs=0.01)
+    assert torch.equal(seen[:, 2:40][~hidden], x[:, 2:40][~hidden])
+
+
+@pytest.mark.parametrize("word", ["flip", "shift", "cutmix", "brightness", "spec_augment", "token_dropout"])
 def test_what_there_is_nothing_of_is_refused(word: str) -> None:
     with pytest.raises(SpecError, match="the rows have plain numbers"):
         _regularizer(word, ())

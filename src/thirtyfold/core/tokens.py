@@ -15,10 +15,12 @@ from thirtyfold.core.late import Array, np
 if TYPE_CHECKING:
     from tokenizers import Tokenizer
 
-__all__ = ["LONGEST", "codes", "library", "tokenizer_of"]
+__all__ = ["LONGEST", "UNKNOWN", "codes", "library", "tokenizer_of"]
 
 LONGEST = 1_000_000
 """Characters of a text that are looked at; no row is longer than the tokens of these."""
+UNKNOWN = 1
+"""The number of a piece that is not known."""
 
 
 def library() -> Any:

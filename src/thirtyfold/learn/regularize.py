@@ -15,6 +15,7 @@ from thirtyfold.core.model import Candidate
 from thirtyfold.core.spec import Spec
 from thirtyfold.core.step import Context
 from thirtyfold.core.table import Table
+from thirtyfold.learn.augmented import augmented
 from thirtyfold.learn.bench import Bench
 from thirtyfold.learn.inner import Inner
 from thirtyfold.learn.options import written
@@ -88,6 +89,7 @@ class Regularize:
             f"{what}{counted(len(measures), 'measure')} against learning by heart switched on: {', '.join(measures)}.",
             {"measures": gap["measures"]},
             (listed,),
+            tuple(augmented(candidate, bench.train_rows[candidate.form], self.seed)),
         )
         return Regularized(gap, [named, self._told(gap, aim, (on, without))])
 
