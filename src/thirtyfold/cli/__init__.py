@@ -120,6 +120,7 @@ def _looking(verb: Callable[[str, str, str], argparse.ArgumentParser]) -> None:
     show.add_argument("run", nargs="?", help="a run id (default: the last run)")
     show.add_argument("step", nargs="?", type=int, help="one of the thirty: its numbers and tables")
     show.add_argument("--json", action="store_true")
+    show.add_argument("--tensorboard", metavar="FOLDER", help="write the curves of its networks there, as event files")
 
     runs = verb("runs", "looking", "every run, newest first")
     runs.add_argument("name", nargs="?", metavar="NAME", help="only the runs of this model")

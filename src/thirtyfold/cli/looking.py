@@ -33,6 +33,8 @@ def show(told: argparse.Namespace) -> int:
     if step is not None and step not in NAMES:
         raise SpecError(Fault("step", f"there is no step {step}: steps are 1 to {len(NAMES)}."))
     folder = Home.beside().run(None if first and told.step is None else told.run)
+    if told.tensorboard:
+        return _events(folder, Path(told.tensorboard))
     if step is not None:
         return _one(folder, step, as_json=told.json)
     summary = _summary(folder)
@@ -46,6 +48,15 @@ def show(told: argparse.Namespace) -> int:
         print(f"{MARKS[line['status']]} {line['number']:>2} {line['step']:<28} {words}{_first(line['why'])}")
     print("\nOne step with its numbers and tables: thirtyfold show [RUN] STEP, such as: thirtyfold show 21")
     closing_page(summary)
+    return 0
+
+
+def _events(folder: Path, out: Path) -> int:
+    from thirtyfold.pages.events import write_events
+
+    written = write_events(folder, out)
+    print(*written, sep="\n")
+    print(f"Next: tensorboard --logdir {out}")
     return 0
 
 

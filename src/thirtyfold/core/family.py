@@ -42,6 +42,7 @@ EXTRAS = {
     "soundfile": "media",
     "av": "media",
     "fsspec": "cloud",
+    "tensorboard": "tensorboard",
 }
 """Which extra of ours brings an import that the core does not have."""
 
