@@ -1,5 +1,6 @@
 """Quantize: the same model with numbers of fewer bits."""
 
+import math
 import re
 from functools import cache
 from typing import Annotated, Any
@@ -78,9 +79,9 @@ def _few(value: float, bits: int) -> str:
     """The value with a mantissa of so many bits, in as few digits as tell it."""
     if value == 0:
         return "0"
-    exponent = np.floor(np.log2(abs(value)))
-    step = 2.0 ** (exponent - bits + 1)
-    digits = max(1, int(np.ceil(bits * np.log10(2))))
+    exponent = math.frexp(value)[1] - 1
+    step = math.ldexp(1.0, exponent - bits + 1)
+    digits = max(1, math.ceil(bits * math.log10(2)))
     return f"{round(value / step) * step:.{digits}g}"
 
 
@@ -93,7 +94,7 @@ def _shortest(value: float) -> str:
         shown = f"{value:.{digits}g}"
         for candidate in (
             shown,
-            f"{float(shown) + 10.0 ** (np.floor(np.log10(abs(value) or 1)) - digits + 1):.{digits}g}",
+            f"{float(shown) + 10.0 ** (math.floor(math.log10(abs(value) or 1)) - digits + 1):.{digits}g}",
         ):
             if value <= float(candidate) < following:
                 return candidate
