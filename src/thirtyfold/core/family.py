@@ -18,9 +18,9 @@ from pathlib import Path
 from typing import Any, Generic, TypeVar, cast, get_args, get_type_hints
 
 from thirtyfold.core.errors import Fault, MissingExtra, SpecError
-from thirtyfold.core.owncode import module_of
+from thirtyfold.core.owncode import module_of, named
 
-__all__ = ["Choice", "Family", "Member", "nearest", "split_choice", "word_of"]
+__all__ = ["Choice", "Family", "Member", "nearest", "spelled", "split_choice", "word_of"]
 
 T = TypeVar("T")
 
@@ -64,6 +64,11 @@ def word_of(name: str) -> str:
     """The word in the YAML of a public name: ``RocAuc`` is ``roc_auc``."""
     name = re.sub(r"(?<=[A-Z])(?=[A-Z][a-z])", "_", name)
     return re.sub(r"(?<=[a-z0-9])(?=[A-Z])", "_", name).lower()
+
+
+def spelled(member: object) -> str:
+    """The word that names the class of a member, as a Spec would say it."""
+    return named(type(member)) or word_of(type(member).__name__)
 
 
 def nearest(word: str, known: Any) -> str:

@@ -14,9 +14,11 @@ from typing import Any
 
 from thirtyfold.core.errors import Fault, SpecError
 
-__all__ = ["module_of", "place_of", "trust", "trusted"]
+__all__ = ["module_of", "named", "place_of", "trust", "trusted"]
 
 _TRUSTED: set[Path] = set()
+_NAMED: dict[str, str] = {}
+"""The module of each file that was loaded: the file as it was named."""
 
 
 def trust(tree: Any, *folders: Path) -> None:
@@ -55,7 +57,14 @@ def module_of(file: str, where: str) -> ModuleType:
         hint = f"If you trust that file, give it with --code {file}, or from Python with code=[...]."
         raise SpecError(Fault(where, f"'{file}' is code, and nobody here asked for it.", hint=hint))
     key = f"thirtyfold_user_{abs(hash(path))}_{path.stem}"
+    _NAMED.setdefault(key, file)
     return sys.modules.get(key) or _load(key, path, where)
+
+
+def named(kind: type) -> str | None:
+    """How a Spec names a class from a file of the user's own; None for any other."""
+    file = _NAMED.get(kind.__module__)
+    return f"{file}:{kind.__name__}" if file else None
 
 
 def _load(key: str, path: Path, where: str) -> ModuleType:
