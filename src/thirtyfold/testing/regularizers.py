@@ -3,24 +3,46 @@
 from typing import Any
 
 from thirtyfold.core.encoder import Block
+from thirtyfold.core.errors import SpecError
 
 __all__ = ["check_regularizer"]
 
 LAYOUT = (Block("vector", (4,)), Block("image", (2, 6, 6)), Block("frames", (10, 5)))
-"""What the batches of the check hold."""
+TOKENS = Block("tokens", (12,), codes=50)
+LAYOUTS = (LAYOUT, (*LAYOUT, TOKENS))
+"""What the batches of the check hold; a regularizer may refuse tokens, or rows without them."""
 
 
 def check_regularizer(regularizer: Any) -> None:
     """Does something through at least one hook, keeps shapes, and is the same again from the same random state."""
+    taken = [layout for layout in LAYOUTS if _takes(regularizer, layout)]
+    assert taken, f"{type(regularizer).__name__}: refuses numbers, images, frames and tokens alike"
+    for layout in taken:
+        _check(regularizer, layout)
+
+
+def _takes(regularizer: Any, layout: tuple[Block, ...]) -> bool:
+    import torch
+
+    try:
+        regularizer.begin(torch.nn.Linear(1, 1), layout)
+    except SpecError:
+        return False
+    return True
+
+
+def _check(regularizer: Any, layout: tuple[Block, ...]) -> None:
     import torch
 
     name = type(regularizer).__name__
     torch.manual_seed(0)
     wide = sum(block.width for block in LAYOUT)
     x, y = 255 * torch.rand(32, wide), torch.eye(3)[torch.arange(32) % 3]
-    network = torch.nn.Linear(wide, 3)
+    if TOKENS in layout:
+        x = torch.cat([x, torch.randint(0, 50, (32, 12)).float()], 1)
+    network = torch.nn.Linear(x.shape[1], 3)
     before = network.weight.detach().clone()
-    regularizer.begin(network, LAYOUT)
+    regularizer.begin(network, layout)
     seen, told = _twice(regularizer, x, y, name)
     assert seen.shape == x.shape and told.shape == y.shape, f"{name}: changes the shape of the batch"
     assert torch.allclose(told.sum(1), torch.ones(32), atol=1e-5), f"{name}: class shares no longer sum to 1"
@@ -40,7 +62,7 @@ def check_regularizer(regularizer: Any) -> None:
         bool(regularizer.stop(rising)),
     ]
     assert any(acts), f"{name}: does nothing"
-    _resumes(regularizer, network, name)
+    _resumes(regularizer, network, layout, name)
 
 
 def _twice(regularizer: Any, x: Any, y: Any, name: str) -> tuple[Any, Any]:
@@ -70,7 +92,7 @@ def _acts(module: Any) -> bool:
     return not torch.equal(module.train()(x), x)
 
 
-def _resumes(regularizer: Any, network: Any, name: str) -> None:
+def _resumes(regularizer: Any, network: Any, layout: tuple[Block, ...], name: str) -> None:
     """What it keeps comes back from its state."""
     import torch
 
@@ -79,7 +101,7 @@ def _resumes(regularizer: Any, network: Any, name: str) -> None:
     with torch.no_grad():
         network.weight.add_(1)
     regularizer.after(network, 0.1)
-    regularizer.begin(network, LAYOUT)
+    regularizer.begin(network, layout)
     regularizer.restore(kept)
     again = regularizer.weights() or {}
     same = again.keys() == shown.keys() and all(torch.equal(again[n], v) for n, v in shown.items())
