@@ -66,6 +66,8 @@ class CleanSection(Section):
     """Control and invisible characters, forgotten decoding, markup: taken out of text, or left."""
     units: Annotated[Literal["one", "off"], Word] = "one"
     """Amounts with units ("70 kg", "154 lb"): numbers in the unit most rows have, or left as they are written."""
+    phones: Annotated[dict[str, str] | Literal["safe", "off"], Word] = "safe"
+    """Telephone numbers as +27821234567: those that say their country, or ``{column: ZA}`` for those that do not."""
     errors: Annotated[Literal["tell", "off"], Word] = "tell"
     """Values that look wrong (far from all others, figures in names, swapped columns): told, or no search."""
     near: Literal["group", "keep"] = "group"

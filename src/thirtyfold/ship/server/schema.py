@@ -22,7 +22,11 @@ def row_schema(package: Package) -> dict[str, Any]:
     fields = {}
     for column in package.columns:
         kind = typed(column)
-        fields[column.name] = kind.schema(_seen(kind.dtype, profiles.get(column.name)))
+        told = kind.schema(_seen(kind.dtype, profiles.get(column.name)))
+        if column.mending is not None and column.mending.unit:
+            told = {**told, "description": f"{told['description']}; in {column.mending.unit} where no unit is written"}
+            told["type"] = [*told["type"], "string"]  # "154 lb" is taken too
+        fields[column.name] = told
     return {"type": "object", "properties": fields, "required": list(fields), "additionalProperties": False}
 
 
