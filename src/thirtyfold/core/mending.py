@@ -86,6 +86,8 @@ class Mending:
     unit: str = ""
     characters: bool = False
     markup: bool = False
+    phrases: tuple[str, ...] = ()
+    """Sentences that are cut out of a text."""
     phone: str = ""
     """Telephone numbers in one spelling: ``+`` those that say their country, else the country of the others."""
 
@@ -104,6 +106,9 @@ class Mending:
         text = self.values.get(text, text)
         if self.characters or self.markup:
             text = tidy(text, markup=self.markup)
+        for phrase in self.phrases:
+            if phrase in text:
+                text = " ".join(text.replace(phrase, " ").split())
         if self.units and (amount := amount_of(text)) and amount[1] in self.units:
             factor, offset = self.units[amount[1]]
             text = f"{amount[0] * factor + offset:.10g}"

@@ -5,6 +5,8 @@ from typing import Any
 import phonenumbers
 import polars as pl
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from thirtyfold.core.errors import SpecError
 from thirtyfold.core.mending import amount_of
@@ -13,6 +15,7 @@ from thirtyfold.core.quiet import Quiet
 from thirtyfold.core.spec import Spec
 from thirtyfold.core.table import Table
 from thirtyfold.data.clean import Clean, Cleaned
+from thirtyfold.data.money import currency_of
 from thirtyfold.data.types.number import Number
 
 
@@ -112,3 +115,13 @@ def test_amounts_of_two_currencies_are_never_one_number() -> None:
     assert "that is not one number" in " ".join(e.why for e in done.evidence)
     read = cleaned({"price": mixed}, fields={"price": {"number": {"currency": "any"}}})
     assert read.table["price"].to_list() == [float(i) for i in range(100)]
+
+
+@given(st.text(max_size=40) | st.from_regex(r"[+0-9 ().$\u20ac'a-zA-Z-]{0,24}"))
+def test_any_text_is_read_or_left(text: str) -> None:
+    done = phone_of(text, "ZA")
+    assert done == text or (done[0] == "+" and done[1:].isdigit() and len(done) <= 16)
+    assert phone_of(done, "ZA") == done  # once is enough
+    amount = amount_of(text)
+    assert amount is None or (isinstance(amount[0], float) and amount[1])
+    assert isinstance(currency_of(text), str)

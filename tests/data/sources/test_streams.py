@@ -157,6 +157,28 @@ def test_what_would_fill_the_memory_is_refused_or_set_aside(tmp_path: Path, monk
         source_of(str(huge)).read(Quiet())
 
 
+SIGNS = ["{", "}", "[", "]", '"a"', ":", ",", "1", "1e999", "null", "\n", " ", "\t", "\r", "\u00e9"]
+TAGS = ["<a>", "</a>", "<b x='1'>", "</b>", "&amp;", "<!--", "<![CDATA["]
+BEGINNINGS = ["2024-01-01 10:00:00 INFO a: b", "Jan  1 00:00:00 h c: m", "Traceback (most recent call last):"]
+PIECES = st.sampled_from([*SIGNS, *TAGS, *BEGINNINGS])
+
+
+@settings(max_examples=120, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(st.binary(max_size=80) | st.lists(PIECES, max_size=25).map(lambda p: "".join(p).encode()), st.data())
+def test_no_bytes_are_more_than_a_message(small: Path, data: bytes, asked: st.DataObject) -> None:
+    path = small / f"t.{asked.draw(st.sampled_from(['jsonl', 'xml', 'log', 'json']))}"
+    path.write_bytes(data)
+    for _ in range(2):  # the second time what was kept is gone on with
+        try:
+            read = source_of(str(path)).read(Quiet())
+        except DataError as error:
+            assert str(path) in str(error)
+        else:
+            assert read.frame.height > 0
+        with path.open("ab") as file:
+            file.write(b"\n" + data[:20])
+
+
 _MEASURE = """
 import sys, threading, time
 from pathlib import Path
