@@ -49,11 +49,11 @@ class Doubt:
         role = "time" if self.way == "chronological" else "group"
         held = "later rows" if role == "time" else f"values of '{self.column}' that it has not seen"
         some = self.asked < self.rows
-        sample = f" ({self.asked:,} of {self.rows:,} training rows were asked)" if some else ""
+        sample = f" ({self.asked:,} of {self.rows:,} training rows were asked)" * some
         return (
             f"Warning: by lot a quick model has {self.measure} {number(self.by_lot)}, on {held} only "
-            f"{number(self.otherwise)}{sample}: if that is what it is for, this split flatters it; say 'roles: {{{role}: "
-            f"{self.column}}}'."
+            f"{number(self.otherwise)}{sample}: if that is what it is for, this split flatters it; say "
+            f"'roles: {{{role}: {self.column}}}'."
         )
 
 
