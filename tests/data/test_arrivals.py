@@ -115,7 +115,7 @@ def test_odd_lines_that_come(home: Path, same: Callable[[Path], Read], came: byt
 CELLS = st.sampled_from(["", "a", "12", " x", "é", 'q"', '"q"', '"a,b"', '"a\nb"', '"', "\r", "id,name,amount", "\n"])
 
 
-@settings(max_examples=40, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=25, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(st.lists(st.lists(CELLS, min_size=1, max_size=4), max_size=10), st.lists(st.integers(0, 400), max_size=4))
 def test_any_text_that_grows_in_any_steps(home: Path, same: Callable, odd: list[list[str]], steps: list[int]) -> None:
     path = home / "any.csv"
@@ -223,3 +223,12 @@ def test_a_test_row_of_yesterday_is_no_training_row_of_tomorrow(home: Path) -> N
     assert all(after[row] == part for row, part in before.items())  # every class has 2,000 rows or more: none moves
     new = [part for row, part in after.items() if row not in before]
     assert 0.11 < new.count("test") / len(new) < 0.19
+
+
+def test_where_no_home_is_told_nothing_is_kept(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delenv("THIRTYFOLD_HOME", raising=False)
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "asked.csv").write_bytes(HEADER + rows(0, 300))
+    read = source_of("asked.csv").read(Quiet())
+    assert read.arrived is not None and read.arrived.new_rows == 300
+    assert [p.name for p in tmp_path.iterdir()] == ["asked.csv"]

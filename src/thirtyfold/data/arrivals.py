@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import os
 from collections.abc import Iterable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
@@ -118,10 +119,12 @@ def arrived(kept: Kept | None, why: str, path: Path, frame: pl.DataFrame) -> Arr
 
 
 class Book:
-    """What is kept of one file as it is read with these options."""
+    """What is kept of one file as it is read with these options; nothing where no home is told, as for a file that is
+    only asked to be predicted.
+    """
 
     def __init__(self, path: Path, how: Mapping[str, Any]) -> None:
-        self.path, self._seen = path, _stamp(path)
+        self.path, self._seen, self._home = path, _stamp(path), "THIRTYFOLD_HOME" in os.environ
         told = json.dumps([__version__, str(path.absolute()), dict(how)], sort_keys=True)
         self._place = kept_at("arrivals", hashlib.sha256(told.encode()).hexdigest()[:32])
 
@@ -139,13 +142,15 @@ class Book:
 
     def keep(self, kept: Kept) -> None:
         """Replace what was kept, whole or not at all; nothing of a file that was written to meanwhile."""
-        if _stamp(self.path) != self._seen:
+        if not self._home or _stamp(self.path) != self._seen:
             return
         with suppress(OSError):  # another process keeps the same, or the disk is full: the next reading is a whole one
             write_folder(self._place, pack_large(kept, kept_at("store", "laying")))
 
     def _open(self) -> Kept | None:
         """What was kept; None where there is nothing, or another process replaces it at this moment."""
+        if not self._home:
+            return None
         try:
             # Frames are mapped, not loaded: of a large one only what is looked at comes into memory.
             files: dict[str, bytes | Laid] = {

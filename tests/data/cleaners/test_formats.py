@@ -1,5 +1,6 @@
 """One spelling for telephone numbers, one unit for lengths, and never one number of two currencies."""
 
+from types import SimpleNamespace
 from typing import Any
 
 import phonenumbers
@@ -8,6 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from thirtyfold.core.door import Door
 from thirtyfold.core.errors import SpecError
 from thirtyfold.core.mending import amount_of
 from thirtyfold.core.phone import COUNTRIES, phone_of
@@ -17,6 +19,7 @@ from thirtyfold.core.table import Table
 from thirtyfold.data.clean import Clean, Cleaned
 from thirtyfold.data.money import currency_of
 from thirtyfold.data.types.number import Number
+from thirtyfold.ship.server.schema import row_schema
 
 
 def cleaned(columns: dict[str, list[Any]], **more: Any) -> Cleaned:
@@ -94,7 +97,12 @@ def test_heights_in_every_dress_are_one_number() -> None:
     done = cleaned({"height": heights})
     assert done.table.columns["height"].type == "number"
     assert done.table["height"][90] == pytest.approx(71 * 2.54) and done.table["height"][99] == pytest.approx(73 * 2.54)
-    assert done.table.columns["height"].mending.unit == "cm"  # type: ignore[union-attr]
+    column = done.table.columns["height"]
+    assert column.mending is not None and column.mending.unit == "cm"
+    package: Any = SimpleNamespace(columns=(column,), profile=None)
+    asked = row_schema(package)["properties"]["height"]
+    assert asked["type"] == ["number", "null", "string"] and "in cm" in asked["description"]
+    assert Door((column,)).rows([{"height": "6 ft"}])["height"][0] == pytest.approx(182.88)
 
 
 @pytest.mark.step(7)

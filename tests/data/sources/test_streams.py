@@ -36,7 +36,7 @@ def small(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     return tmp_path
 
 
-@settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=30, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(ROWS, st.booleans())
 def test_batches_give_the_very_frame_of_all_rows_together(small: Path, rows: list, array: bool) -> None:
     path = small / "rows.jsonl"
@@ -163,7 +163,7 @@ BEGINNINGS = ["2024-01-01 10:00:00 INFO a: b", "Jan  1 00:00:00 h c: m", "Traceb
 PIECES = st.sampled_from([*SIGNS, *TAGS, *BEGINNINGS])
 
 
-@settings(max_examples=120, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(st.binary(max_size=80) | st.lists(PIECES, max_size=25).map(lambda p: "".join(p).encode()), st.data())
 def test_no_bytes_are_more_than_a_message(small: Path, data: bytes, asked: st.DataObject) -> None:
     path = small / f"t.{asked.draw(st.sampled_from(['jsonl', 'xml', 'log', 'json']))}"

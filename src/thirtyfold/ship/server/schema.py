@@ -23,9 +23,10 @@ def row_schema(package: Package) -> dict[str, Any]:
     for column in package.columns:
         kind = typed(column)
         told = kind.schema(_seen(kind.dtype, profiles.get(column.name)))
-        if column.mending is not None and column.mending.unit:
-            told = {**told, "description": f"{told['description']}; in {column.mending.unit} where no unit is written"}
-            told["type"] = [*told["type"], "string"]  # "154 lb" is taken too
+        if column.type == "number" and column.mending is not None and column.mending.unit:
+            unit = column.mending.unit
+            told["description"] = f"{told['description']}; in {unit}, or as text with another unit"
+            told["type"] = [*told["type"], "string"]
         fields[column.name] = told
     return {"type": "object", "properties": fields, "required": list(fields), "additionalProperties": False}
 
