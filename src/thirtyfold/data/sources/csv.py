@@ -15,6 +15,7 @@ from thirtyfold.core.late import pl
 from thirtyfold.core.row import ROW
 from thirtyfold.core.step import Context
 from thirtyfold.data.arrivals import Book, Kept, Mark, arrived
+from thirtyfold.data.decoding import decoded, is_utf8
 from thirtyfold.data.margins import Fault3, footer, header_of_fewer, without_comments, without_title
 from thirtyfold.data.opening import content, is_packed
 from thirtyfold.data.reading import Read, existing, kept_at, named, no_rows, quarantined, trace
@@ -111,7 +112,7 @@ class Csv:
             return read._replace(arrived=arrived(kept, why, path, read.frame))
         rows = self._grown(path, plain, kept) if plain and kept else None
         if rows is None:
-            text, encoding = _decode(content(path), path, self.encoding)
+            text, encoding = decoded(content(path), path, self.encoding)
             rows = self._rows(text, encoding, path)
             kept, why = None, why or ("what came since is of another encoding" if kept else "")
         self._keep(book, path, rows)
@@ -125,7 +126,7 @@ class Csv:
             return None
         data = content(path, _HEAD)
         cut = len(data) if len(data) < _HEAD else data.rfind(b"\n") + 1
-        head, encoding = _decode(data[:cut], path, self.encoding)
+        head, encoding = decoded(data[:cut], path, self.encoding)
         if encoding not in ("utf-8", "utf-8-sig") or (cut < path.stat().st_size and head.count("\n") < _LINES):
             return None
         found = self._layout(head, path)
@@ -169,7 +170,7 @@ class Csv:
         with path.open("rb") as file:
             file.seek(kept.start)
             data = file.read()
-        if not _is_utf8(data) or b"\r" in data.replace(b"\r\n", b""):
+        if not is_utf8(data) or b"\r" in data.replace(b"\r\n", b""):
             return None
         text, found = data.decode("utf-8", "replace").replace("\r\n", "\n"), plain.layout
         frame, faults = rows_of(text, found.delimiter, found.names, header=False, titles=plain.titles)
@@ -186,7 +187,7 @@ class Csv:
         data = path.read_bytes()
         start = _last_record(data)
         lines = data.count(b"\n", 0, start)
-        if not lines or not _is_utf8(data) or data.count(b"\r") != data.count(b"\r\n"):
+        if not lines or not is_utf8(data) or data.count(b"\r") != data.count(b"\r\n"):
             return
         text, found = data[start:].decode("utf-8", "replace").replace("\r\n", "\n"), rows.layout
         last, odd = rows_of(text, found.delimiter, found.names, header=False, titles=plain.titles)
@@ -210,7 +211,7 @@ class Csv:
         data = content(path, _HEAD + 1)
         if len(data) > _HEAD:  # the last line is cut
             data = data[: data.rfind(b"\n") + 1] or data
-        return _decode(data, path, self.encoding)[0]
+        return decoded(data, path, self.encoding)[0]
 
     def _layout(self, text: str, path: Path) -> _Layout:
         """How the text is laid out, by its first records."""
@@ -283,64 +284,6 @@ def _last_record(data: bytes) -> int:
         if end < 0 or data.count(b'"', 0, end) % 2 == 0:
             break
     return end + 1
-
-
-def _decode(data: bytes, path: Path, encoding: str) -> tuple[str, str]:
-    """Text with plain line ends, and the encoding: a byte order mark, UTF-8, or the Western one that is left."""
-    asked = encoding
-    if encoding == "auto":
-        if data[:2] in (b"\xff\xfe", b"\xfe\xff"):
-            encoding = "utf-16"
-        elif data[:3] == b"\xef\xbb\xbf":
-            encoding = "utf-8-sig"
-        else:
-            _refuse_binary(data, path)
-            encoding = "utf-8" if _is_utf8(data) else "cp1252" if _fits(data, "cp1252") else "latin-1"
-    try:
-        cut = encoding == "utf-8" and asked == "auto"  # a file may end in half a character: that one is replaced
-        text = data.decode(encoding, "replace" if cut else "strict")
-    except LookupError:
-        raise DataError(Fault(str(path), f"there is no encoding '{encoding}'.", "utf-8, latin-1, utf-16")) from None
-    except UnicodeDecodeError as error:
-        raise DataError(
-            Fault(str(path), f"is not {encoding} at byte {error.start:,}.", hint="Leave 'encoding' out to find it.")
-        ) from None
-    if "\r" in text:
-        text = text.replace("\r\n", "\n").replace("\r", "\n")
-    return text, encoding
-
-
-def _refuse_binary(data: bytes, path: Path) -> None:
-    kinds = {b"PAR1": "parquet", b"PK\x03\x04": "xlsx or zip", b"SQLite": "sqlite", b"\x1f\x8b": "gzip", b"%PDF": "PDF"}
-    known = next((kind for mark, kind in kinds.items() if data.startswith(mark)), None)
-    head = data[:65536]
-    control = sum(head.count(bytes([c])) for c in (*range(9), *range(14, 27)))
-    if known or control > len(head) * 0.003:
-        what = f"it looks like {known}" if known else "it holds control characters"
-        raise DataError(
-            Fault(
-                str(path),
-                f"is not a text file: {what}.",
-                hint="Name the source that reads it: collect: {parquet: ...}.",
-            )
-        )
-
-
-def _is_utf8(data: bytes) -> bool:
-    """A whole number of characters, but for one cut off at the very end of a peek."""
-    try:
-        data.decode("utf-8")
-    except UnicodeDecodeError as error:
-        return error.end >= len(data) - 3 and error.reason == "unexpected end of data"
-    return True
-
-
-def _fits(data: bytes, encoding: str) -> bool:
-    try:
-        data.decode(encoding)
-    except UnicodeDecodeError:
-        return False
-    return True
 
 
 def _records(text: str, delimiter: str, most: int, path: Path) -> list[list[str]]:
