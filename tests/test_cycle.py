@@ -16,6 +16,8 @@ import pytest
 
 from thirtyfold.core.home import Home
 from thirtyfold.core.registry import Registry
+from thirtyfold.core.spec import Spec
+from thirtyfold.cycle import go_round
 
 
 def table(rows: int, seed: int, sign: float) -> list[dict[str, Any]]:
@@ -126,3 +128,27 @@ def test_a_challenger_that_is_not_better_is_not_promoted(world):
     second = watch(world)
     assert second["action"] == "not_better", second
     assert second["champion"] == first["champion"]
+
+
+@pytest.mark.step(4, 30)
+def test_rows_that_come_to_the_source_are_learned_from(world: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A file that grows: the trigger counts what came, the challenger learned from it, and it is not counted twice."""
+    loop = world / "loop.yaml"
+    loop.write_text(loop.read_text("utf-8").replace("accuracy_drop, new_rows: 400", "arrivals: 1000"), "utf-8")
+    home = Home.beside()
+    spec = Spec.read(loop)
+    monkeypatch.chdir(world)
+    assert go_round(spec, home, time.time).action == "promoted"
+    lines = [f"{r['x']},{r['z']},{r['y']}" for r in table(1500, 1, 1.0)]
+    with (world / "d.csv").open("a", encoding="utf-8") as file:
+        file.write("\n" + "\n".join(lines[:900]))
+    still = go_round(spec, home, time.time)
+    assert still.action == "kept" and "900 rows came to the source, 1,000 are asked for" in still.why
+    with (world / "d.csv").open("a", encoding="utf-8") as file:
+        file.write("\n" + "\n".join(lines[900:]))
+    looked = go_round(spec, home, time.time)
+    assert looked.action in ("promoted", "not_better") and "1,500 rows came to the source" in looked.why
+    assert looked.collected == 1620
+    told = json.loads((home.run() / "evidence.json").read_text("utf-8"))["collect"][0]["why"]
+    assert "1,619 rows had been read before" in told
+    assert go_round(spec, home, time.time).action == "kept"

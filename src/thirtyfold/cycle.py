@@ -4,7 +4,7 @@ The phases decide from values; this is where what they decide is done. Everythin
 """
 
 import json
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
 from typing import Any
 
@@ -13,7 +13,7 @@ import polars as pl
 from thirtyfold.core.aim import Aim
 from thirtyfold.core.door import read_column
 from thirtyfold.core.errors import DataError, Fault
-from thirtyfold.core.family import Family
+from thirtyfold.core.family import Family, split_choice
 from thirtyfold.core.home import Home
 from thirtyfold.core.package import Package
 from thirtyfold.core.quiet import Quiet
@@ -45,6 +45,8 @@ class Looked:
     action: str = "kept"
     why: str = ""
     verdicts: list[Verdict] = field(default_factory=list)
+    collected: int | None = None
+    """Rows of the source, where they were learned from."""
 
     def summary(self) -> dict[str, Any]:
         verdicts = [{"name": v.name, "passed": v.passed, "why": v.why} for v in self.verdicts]
@@ -76,11 +78,13 @@ def go_round(spec: Spec, home: Home, now: Callable[[], float], listener: Listene
         verdicts = check(package, traffic, spec, at)
         since = max(champion.time, _last_retrained(record))
         lineage = dict(package.manifest["lineage"])
-        decision = decide(verdicts, spec, traffic, lineage, now=at, since=since)
+        arrived = _arrived(spec, home, record, lineage)
+        decision = decide(verdicts, spec, traffic, lineage, now=at, since=since, arrived=arrived)
         looked = Looked(spec.name, champion.hash, "kept", decision.why, verdicts)
         if decision.go:
             looked = _retrain(spec, home, registry, package, traffic, aim, looked, listener)
-    record.add(looked.action, time=now(), champion=looked.champion, why=looked.why,
+    learned = {} if looked.collected is None else {"collected": looked.collected}
+    record.add(looked.action, time=now(), champion=looked.champion, why=looked.why, **learned,
                verdicts=[{"name": v.name, "passed": v.passed, "why": v.why} for v in looked.verdicts])  # fmt: skip
     return looked
 
@@ -114,6 +118,21 @@ def _last_retrained(record: Record) -> float:
     return max(times, default=0.0)
 
 
+def _arrived(spec: Spec, home: Home, record: Record, lineage: Mapping[str, Any]) -> int:
+    """Rows that the source has more than when it was last learned from; it is asked only where a trigger wants it."""
+    if not any(split_choice(c, "retrain.when")[0] == "arrivals" for c in spec.retrain.when):
+        return 0
+    before = next((int(e["collected"]) for e in reversed(list(record)) if "collected" in e), None)
+    before = int(lineage.get("rows", 0)) if before is None else before
+    return max(0, _collected(spec, home).height - before)
+
+
+def _collected(spec: Spec, home: Home) -> pl.DataFrame:
+    """All rows of the source; what was read before and has not changed is not read again."""
+    with home.told():
+        return source_of(spec.collect).read(Quiet()).frame
+
+
 def _retrain(
     spec: Spec,
     home: Home,
@@ -125,10 +144,12 @@ def _retrain(
     listener: Listener | None,
 ) -> Looked:
     """Run the Spec on the collected and the new labeled rows; promote the outcome when it is better beyond noise."""
-    base = source_of(spec.collect).read(Quiet()).frame
+    base = _collected(spec, home)
+    looked = replace(looked, collected=base.height)
     labeled = _labeled(traffic, spec.target, base)
     held = max(LEAST, round(HELD * len(labeled))) if len(labeled) >= 2 * LEAST else 0
-    frame = pl.concat([base, labeled.head(len(labeled) - held)], how="vertical")
+    learn = labeled.head(len(labeled) - held)
+    frame = pl.concat([base, learn], how="vertical") if len(learn) else None
     outcome = run_spec(spec, home, frame=frame, listener=listener)
     if outcome.error is not None:
         raise outcome.error
@@ -140,11 +161,11 @@ def _retrain(
         return replace(looked, action="not_better", why=f"{looked.why.rstrip('.')}. Nothing new was learned.")
     rows = labeled.tail(held) if held else _test_rows(outcome.folder, base)
     verdict = compare(champion, challenger, _table(challenger, rows, aim), aim, spec.retrain.confidence)
-    said = f"{looked.why.rstrip('.')}. {verdict.why}"
+    looked = replace(looked, why=f"{looked.why.rstrip('.')}. {verdict.why}", verdicts=[*looked.verdicts, verdict])
     if not verdict.passed:
-        return Looked(spec.name, looked.champion, "not_better", said, [*looked.verdicts, verdict])
+        return replace(looked, action="not_better")
     promoted = registry.promote(challenger.hash, why=verdict.why)
-    return Looked(spec.name, promoted.hash, "promoted", said, [*looked.verdicts, verdict])
+    return replace(looked, action="promoted", champion=promoted.hash)
 
 
 def _labeled(traffic: Traffic, target: str, like: pl.DataFrame) -> pl.DataFrame:

@@ -3,7 +3,6 @@
 import contextlib
 import hashlib
 import json
-import os
 import signal
 import threading
 import time
@@ -372,13 +371,5 @@ def _surroundings(work: _Work) -> Iterator[None]:
     """Keep the thread pools of the libraries within the threads of the run, and tell sources and targets its home."""
     from threadpoolctl import threadpool_limits
 
-    before = os.environ.get("THIRTYFOLD_HOME")
-    os.environ["THIRTYFOLD_HOME"] = str(work.home.root.absolute())
-    try:
-        with threadpool_limits(limits=work.threads):
-            yield
-    finally:
-        if before is None:
-            del os.environ["THIRTYFOLD_HOME"]
-        else:
-            os.environ["THIRTYFOLD_HOME"] = before
+    with work.home.told(), threadpool_limits(limits=work.threads):
+        yield

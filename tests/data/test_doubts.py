@@ -6,6 +6,7 @@ import pytest
 
 from thirtyfold.core.quiet import Quiet
 from thirtyfold.core.table import Column, Table
+from thirtyfold.data import doubts as module
 from thirtyfold.data.doubts import doubts
 
 
@@ -16,6 +17,7 @@ def test_rented_bikes_are_foretold_worse_than_they_look(real):
     assert [(d.column, d.way) for d in found] == [("dteday", "chronological")]
     assert found[0].by_lot == pytest.approx(0.94, abs=0.02) and found[0].by_lot - found[0].otherwise > 0.02
     assert "roles: {time: dteday}" in found[0].says
+    assert f"(10,000 of {len(real('bike').table):,} training rows were asked)" in found[0].says
     assert doubts(real("bike").table, "chronological", Quiet()) == []
 
 
@@ -50,3 +52,12 @@ def test_persons_that_come_again():
 def test_chance_alone_says_nothing():
     said = [doubts(table(np.random.default_rng(s), told_by_group=False), "stratified", Quiet(s)) for s in range(20)]
     assert sum(map(bool, said)) <= 1
+
+
+@pytest.mark.step(10)
+def test_a_sample_of_a_large_table_is_called_one(monkeypatch):
+    monkeypatch.setattr(module, "LARGE", 1000)
+    monkeypatch.setattr(module, "ROWS", 700)
+    found = doubts(table(np.random.default_rng(0), told_by_group=True), "stratified", Quiet())
+    assert (found[0].asked, found[0].rows) == (300, 1200)  # of the evenly spaced quarter of a thousand
+    assert "(300 of 1,200 training rows were asked)" in found[0].says

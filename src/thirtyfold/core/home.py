@@ -3,6 +3,8 @@
 import json
 import os
 import time
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -25,6 +27,19 @@ class Home:
         told = os.environ.get("THIRTYFOLD_HOME")
         folder = Path(spec).resolve().parent if spec is not None else Path.cwd()
         return cls(told or folder / ".thirtyfold")
+
+    @contextmanager
+    def told(self) -> Iterator[None]:
+        """While it lasts, sources and targets keep what they keep in this home."""
+        before = os.environ.get("THIRTYFOLD_HOME")
+        os.environ["THIRTYFOLD_HOME"] = str(self.root.absolute())
+        try:
+            yield
+        finally:
+            if before is None:
+                del os.environ["THIRTYFOLD_HOME"]
+            else:
+                os.environ["THIRTYFOLD_HOME"] = before
 
     @property
     def store(self) -> Store:

@@ -16,6 +16,7 @@ from html import unescape
 from typing import TYPE_CHECKING, Any
 
 from thirtyfold.core.late import pl
+from thirtyfold.core.phone import phone_of
 
 if TYPE_CHECKING:
     from thirtyfold.core.table import Column
@@ -85,6 +86,10 @@ class Mending:
     unit: str = ""
     characters: bool = False
     markup: bool = False
+    phrases: tuple[str, ...] = ()
+    """Sentences that are cut out of a text."""
+    phone: str = ""
+    """Telephone numbers in one spelling: ``+`` those that say their country, else the country of the others."""
 
     @cached_property
     def words(self) -> frozenset[str]:
@@ -101,9 +106,14 @@ class Mending:
         text = self.values.get(text, text)
         if self.characters or self.markup:
             text = tidy(text, markup=self.markup)
+        for phrase in self.phrases:
+            if phrase in text:
+                text = " ".join(text.replace(phrase, " ").split())
         if self.units and (amount := amount_of(text)) and amount[1] in self.units:
             factor, offset = self.units[amount[1]]
             text = f"{amount[0] * factor + offset:.10g}"
+        if self.phone:
+            text = phone_of(text, self.phone)
         return self.values.get(text, text)
 
     def mend(self, value: str, row: Mapping[str, str | None]) -> str:
@@ -147,10 +157,23 @@ def has_markup(text: str) -> bool:
     return bool(_TAG.search(text) or _ENTITY.search(text))
 
 
+_FEET = re.compile(
+    r"\s*(\d{1,3})\s*(['\u2019\u2032]|ft\.?|feet|foot)\s*(\d{1,2}(?:[.,]\d+)?)\s*"
+    r"(?:\"|''|\u201d|\u2033|in\.?|inch(?:es)?)?\s*", re.I
+)  # fmt: skip
+_PRIMES = {"\u2019": "'", "\u2032": "'"}
+
+
 def amount_of(text: str) -> tuple[float, str] | None:
-    """The number and the unit of an amount such as '154 lb', the unit in small letters."""
+    """The number and the unit of an amount such as '154 lb', the unit in small letters; feet and inches as feet."""
     found = _AMOUNT.fullmatch(text)
-    return (float(found[1].replace(",", ".")), found[2].casefold()) if found else None
+    if found:
+        return float(found[1].replace(",", ".")), found[2].casefold()
+    both = _FEET.fullmatch(text)
+    if both is None or float(both[3].replace(",", ".")) >= 12:
+        return None
+    unit = both[2].casefold().rstrip(".")
+    return int(both[1]) + float(both[3].replace(",", ".")) / 12, _PRIMES.get(unit, unit)
 
 
 def key_of(values: Sequence[str | None]) -> str | None:

@@ -67,8 +67,16 @@ class CleanSection(Section):
     """Control and invisible characters, forgotten decoding, markup: taken out of text, or left."""
     units: Annotated[Literal["one", "off"], Word] = "one"
     """Amounts with units ("70 kg", "154 lb"): numbers in the unit most rows have, or left as they are written."""
+    phones: Annotated[dict[str, str] | Literal["safe", "off"], Word] = "safe"
+    """Telephone numbers as +27821234567: those that say their country, or ``{column: ZA}`` for those that do not."""
     errors: Annotated[Literal["tell", "off"], Word] = "tell"
     """Values that look wrong (far from all others, figures in names, swapped columns): told, or no search."""
+    boilerplate: Annotated[Literal["tell", "cut", "off"], Word] = "tell"
+    """Sentences that stand in many texts (footers, disclaimers): named, cut out, or no search."""
+    languages: dict[str, list[str]] = {}
+    """Rows left out by the language of a text: ``{review: [en, de]}`` keeps those two."""
+    leave_out: dict[Literal["rows", "columns"], list[str]] = {}
+    """Irrelevant by rule: ``{rows: ["age < 18"], columns: ["tmp_*"]}``: formulas, and patterns of names."""
     near: Literal["group", "keep"] = "group"
     """``group``: rows and texts that are nearly copies are kept on one side of every split."""
     same: dict[str, dict[str, list[str]]] = {}

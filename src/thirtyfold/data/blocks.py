@@ -18,6 +18,7 @@ import polars as pl
 from thirtyfold.core.fieldtype import Array
 from thirtyfold.core.laid import Laying
 from thirtyfold.core.row import ROW
+from thirtyfold.data.arrivals import Mark
 from thirtyfold.data.margins import Fault3
 
 __all__ = ["BLOCK", "LARGE", "Block", "Layout", "Odd", "laid_of"]
@@ -44,11 +45,12 @@ class Layout(NamedTuple):
 
 
 class Block(NamedTuple):
-    """Whole records: their bytes, whether quotes are among them, and whether they are the last."""
+    """Whole records: their bytes, whether quotes are among them, whether they are the last, and where they begin."""
 
     data: bytes
     quoted: bool
     last: bool
+    at: int
 
 
 class _Parsed(NamedTuple):
@@ -68,56 +70,73 @@ Careful = Callable[[Block], tuple[pl.DataFrame, list[Fault3]]]
 
 
 def laid_of(
-    path: Path, layout: Layout, careful: Careful, folder: Path, threads: int
-) -> tuple[pl.DataFrame, list[Fault3]]:
-    """All rows of a file with their numbers (the last column), as they lie in a file in ``folder``; the bad lines.
+    path: Path,
+    layout: Layout,
+    careful: Careful,
+    folder: Path,
+    threads: int,
+    known: tuple[pl.DataFrame, Mark] | None = None,
+) -> tuple[pl.DataFrame, list[Fault3], Mark]:
+    """All rows of a file with their numbers (the last column), as they lie in a file in ``folder``; the bad lines; and
+    where the last block begins. ``known`` are the rows before a mark: then only what is behind it is read.
 
     Raises Odd where the file is not UTF-8, or a quote stands within a value, or opens and does not close for four
     blocks: what such a one means is seen only by reading from the beginning.
     """
     laying = Laying(folder)
     faults: list[Fault3] = []
-    at, line = 0, int(bool(layout.header))
+    mark = Mark(0, 0, int(bool(layout.header)))
+    last = mark if known is None else known[1]
 
-    def take(part: _Parsed) -> None:
-        nonlocal at, line
-        faults.extend((n + line, why, raw) for n, why, raw in part.faults)
-        laying.add(part.frame.with_columns(pl.int_range(at, at + part.frame.height, dtype=pl.Int64).alias(ROW)))
-        at, line = at + part.frame.height, line + part.lines
+    def take(begins: int, part: _Parsed) -> None:
+        nonlocal mark, last
+        last = mark._replace(start=begins)
+        faults.extend((n + mark.lines, why, raw) for n, why, raw in part.faults)
+        numbers = pl.int_range(mark.rows, mark.rows + part.frame.height, dtype=pl.Int64)
+        laying.add(part.frame.with_columns(numbers.alias(ROW)))
+        mark = Mark(0, mark.rows + part.frame.height, mark.lines + part.lines)
 
     try:
+        if known is not None:
+            for piece in known[0].iter_slices(1 << 20):
+                laying.add(piece)
+            mark = known[1]
         with ThreadPoolExecutor(max(1, threads)) as pool:
-            waiting: deque[Future[_Parsed]] = deque()
-            for block in _blocks(path, layout.header):
-                waiting.append(pool.submit(_parsed, block, layout, careful))
+            waiting: deque[tuple[int, Future[_Parsed]]] = deque()
+            for block in _blocks(path, layout.header, known[1].start if known else 0):
+                waiting.append((block.at, pool.submit(_parsed, block, layout, careful)))
                 if len(waiting) > threads:
-                    take(waiting.popleft().result())
+                    begins, part = waiting.popleft()
+                    take(begins, part.result())
             while waiting:
-                take(waiting.popleft().result())
-        return laying.done(), faults
+                begins, part = waiting.popleft()
+                take(begins, part.result())
+        return laying.done(), faults, last
     except BaseException:
         laying.drop()
         raise
 
 
-def _blocks(path: Path, header: str) -> Iterator[Block]:
-    """The file in pieces that end with a record. Raises Odd where that cannot be."""
-    rest, first = b"", True
+def _blocks(path: Path, header: str, start: int) -> Iterator[Block]:
+    """The file from ``start`` on in pieces that end with a record. Raises Odd where that cannot be."""
+    rest, at, first = b"", start, not start
     with path.open("rb") as file:
+        file.seek(start)
         while True:
             new = file.read(BLOCK)
             data, last = rest + new, len(new) < BLOCK
             if first:
                 data = data.removeprefix(b"\xef\xbb\xbf")
                 data = data.partition(b"\n")[2] if header else data
-                first = False
+                at, first = len(new) - len(data), False
             quoted = b'"' in data
             cut = len(data) if last else _cut(data, quoted=quoted)
             if not cut and len(data) > _LONGEST * BLOCK:
                 raise Odd
             block, rest = data[:cut], data[cut:]
             if block:
-                yield Block(block if block.endswith(b"\n") else block + b"\n", quoted, last)
+                yield Block(block if block.endswith(b"\n") else block + b"\n", quoted, last, at)
+            at += cut
             if last:
                 return
 

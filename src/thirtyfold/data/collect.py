@@ -73,8 +73,11 @@ def _evidence(read: Read) -> list[Evidence]:
     rows, lineage = read.frame, read.lineage
     bad = read.quarantine.height
     said = "".join(f" {note}" for note in lineage.get("notes", ())[:20])
+    came = read.arrived.says() if read.arrived is not None else ""
+    said = f" {came}{said}" if came else said
     lost = f" {counted(bad, 'line')} could not be read, kept in quarantine with the reason." if bad else ""
     numbers = {k: v for k, v in lineage.items() if k != "parts"} | {"quarantined": bad}
+    numbers |= {"arrived": read.arrived._asdict()} if read.arrived is not None else {}
     head = TableView(
         "The first rows, as they came",
         tuple(rows.columns),
@@ -105,15 +108,19 @@ def _evidence(read: Read) -> list[Evidence]:
         f"{str(lineage['sha256'])[:16]}...; the rows are kept as "
         "they came, under a key made from this stage's choices.",
         {"sha256": lineage["sha256"], "bytes": lineage["bytes"], "memory": int(rows.estimated_size())},
-        tuple(_parts(lineage)),
+        tuple(_parts(read)),
     )
     return [collect, store]
 
 
-def _parts(lineage: dict[str, Any]) -> list[TableView]:
-    parts = lineage.get("parts") or [lineage]
-    columns = ("address", "rows", "columns", "bytes", "sha256")
-    return [TableView("Lineage", columns, tuple(tuple(p.get(c) for c in columns) for p in parts))]
+def _parts(read: Read) -> list[TableView]:
+    """Where the rows came from, with what of them had been read before."""
+    columns: tuple[str, ...] = ("address", "rows", "columns", "bytes", "sha256")
+    rows = [tuple(p.get(c) for c in columns) for p in read.lineage.get("parts") or [read.lineage]]
+    came = read.arrived
+    if came is not None and len(rows) == 1:
+        columns, rows = (*columns, "kept", "read anew"), [(*rows[0], came.known_rows, came.new_rows)]
+    return [TableView("Lineage", columns, tuple(rows))]
 
 
 def _cell(value: Any) -> Any:

@@ -4,7 +4,7 @@ A split by lot is right when new rows will be like the old ones. When they will 
 never seen, it flatters: the model is tested on rows whose neighbors it has learned from. The difference is the number.
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 import polars as pl
@@ -39,16 +39,21 @@ class Doubt:
     otherwise: float
     error: float
     """One standard error of the difference."""
+    asked: int
+    """Training rows that were asked, of ``rows``."""
+    rows: int
 
     @property
     def says(self) -> str:
         """The warning, with what to do."""
         role = "time" if self.way == "chronological" else "group"
         held = "later rows" if role == "time" else f"values of '{self.column}' that it has not seen"
+        some = self.asked < self.rows
+        sample = f" ({self.asked:,} of {self.rows:,} training rows were asked)" * some
         return (
             f"Warning: by lot a quick model has {self.measure} {number(self.by_lot)}, on {held} only "
-            f"{number(self.otherwise)}: if that is what it is for, this split flatters it; say 'roles: {{{role}: "
-            f"{self.column}}}'."
+            f"{number(self.otherwise)}{sample}: if that is what it is for, this split flatters it; say "
+            f"'roles: {{{role}: {self.column}}}'."
         )
 
 
@@ -60,6 +65,7 @@ def doubts(train: Table, how: str, context: Context) -> list[Doubt]:
     if not candidates:
         return []
     context.progress("asking whether time or groups contradict the split")
+    rows = len(train)
     if len(train) > LARGE:  # of evenly spaced rows: a lot for each of all of them would take seconds
         train = train.take(np.arange(0, len(train), len(train) // (LARGE // 4)))
     lot = lots(train, context.seed + 1)
@@ -78,7 +84,7 @@ def doubts(train: Table, how: str, context: Context) -> list[Doubt]:
         matched[np.argsort(lot, kind="stable")[: int(held.sum())]] = True
         doubt = _compared(part, name, way, (matched, held), (truth, classes), context)
         if doubt is not None:
-            found.append(doubt)
+            found.append(replace(doubt, rows=rows))
     return found
 
 
@@ -137,7 +143,9 @@ def _compared(
     error = float(np.hypot(errors[0], errors[1]))
     if scores[0] - scores[1] < max(MATTERS, 2 * error):
         return None
-    return Doubt(name, way, "an accuracy of" if classes else "an R2 of", scores[0], scores[1], error)
+    return Doubt(
+        name, way, "an accuracy of" if classes else "an R2 of", scores[0], scores[1], error, len(table), len(table)
+    )
 
 
 def _codes(column: pl.Series) -> Array:
@@ -150,7 +158,10 @@ def _score(truth: Array, said: Array, classes: int, seed: int, groups: Array | N
     """
     right = said.argmax(axis=1) == truth if classes else None
     rng = np.random.default_rng(seed)
-    members = None if groups is None else [np.flatnonzero(groups == g) for g in np.unique(groups)]
+    members: list[Array] | None = None
+    if groups is not None:
+        order = np.argsort(groups, kind="stable")
+        members = np.split(order, np.flatnonzero(np.diff(groups[order])) + 1)
     draws = []
     for _ in range(60):
         if members is None:

@@ -8,7 +8,7 @@ open one. A group's template keeps the words that all its messages share and has
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cache
 from typing import Any
@@ -27,13 +27,18 @@ MASKS = (
     r"\b0x[0-9a-fA-F]+\b",
 )
 """What varies whatever the program: addresses, identifiers, names of hosts, times."""
+_KNOWN, _SHORT = 100_000, 500
+"""So many messages, each of at most so many characters, are remembered as they are: what repeats is not looked for."""
+_GROUPS = 20_000
+"""From so many templates on a message joins the one that is nearest: a log of more has no templates."""
 
 
 @dataclass
 class Group:
-    """Messages of one template; ``words`` is the template so far."""
+    """Messages of one template; ``words`` is the template so far, ``number`` counts the groups from 0."""
 
     words: list[str]
+    number: int
     count: int = 0
 
     @property
@@ -73,10 +78,22 @@ class Drain:
         group = self._known.get(masked)
         if group is None:
             group = self._placed(masked.split())
-            if len(self._known) < 1_000_000:
+            if len(self._known) < _KNOWN and len(masked) < _SHORT:
                 self._known[masked] = group
         group.count += 1
         return group
+
+    def state(self) -> dict[str, Any]:
+        """All that was learned, as JSON values, to go on from."""
+        groups = [[g.words, g.count] for g in self.groups]
+        known = [[text, group.number] for text, group in self._known.items()]
+        return {"groups": groups, "known": known, "tree": _told(self.root)}
+
+    def go_on(self, state: Mapping[str, Any]) -> None:
+        """As it was when ``state`` was told."""
+        self.groups = [Group(list(words), at, count) for at, (words, count) in enumerate(state["groups"])]
+        self._known = {text: self.groups[at] for text, at in state["known"]}
+        self.root = _node(state["tree"], self.groups)
 
     def _placed(self, words: list[str]) -> Group:
         leaf = self._leaf(words)
@@ -86,8 +103,9 @@ class Drain:
             same, any_ = _similar(group.words, words)
             if same > score or (same == score and any_ > varied):
                 best, score, varied = group, same, any_
-        if best is None or score < self.similarity:
-            best = Group(list(words))
+        full = len(self.groups) >= _GROUPS
+        if best is None or (score < self.similarity and not full):
+            best = Group([ANY] * len(words) if full else list(words), len(self.groups))
             leaf.groups.append(best)
             self.groups.append(best)
         else:
@@ -102,6 +120,17 @@ class Drain:
                 key = ANY
             node = node.inner.setdefault(key, _Node())
         return node
+
+
+def _told(node: _Node) -> list[Any]:
+    """A node as JSON: what leads to each inner one, these, and the numbers of its groups."""
+    return [list(node.inner), [_told(n) for n in node.inner.values()], [g.number for g in node.groups]]
+
+
+def _node(told: Sequence[Any], groups: Sequence[Group]) -> _Node:
+    keys, inner, numbers = told
+    nodes = [_node(n, groups) for n in inner]
+    return _Node(dict(zip(keys, nodes, strict=True)), [groups[n] for n in numbers])
 
 
 def _similar(template: list[str], words: list[str]) -> tuple[float, int]:

@@ -24,7 +24,7 @@ LEDGER: dict[str, Any] = {
 
 FIXED = ("unreadable", "notation", "target missing")
 """Rules of the reading itself: a cell cannot be put back to what its column cannot hold."""
-_MENDED = r"^(repair|form|text|unit|outlier|figures|swapped)"
+_MENDED = r"^(repair|form|text|unit|phone|outlier|figures|swapped|a code)"
 
 
 def expand(raw: pl.DataFrame, changes: list[Change]) -> pl.DataFrame:

@@ -9,7 +9,7 @@ from typing import NamedTuple
 from thirtyfold.core.errors import DataError, Fault
 from thirtyfold.core.late import pl
 
-__all__ = ["HEADERS", "Header", "Trace", "header_of", "moments"]
+__all__ = ["HEADERS", "Header", "Trace", "header_of", "moments", "readings"]
 
 _LEVEL = r"TRACE|DEBUG|INFO|NOTICE|WARN(?:ING)?|ERROR|ERR|SEVERE|FATAL|CRIT(?:ICAL)?|ALERT|EMERG|FINE"
 _ISO = r"\d{4}[-/]\d\d[-/]\d\d[T ]\d\d:\d\d:\d\d(?:[.,]\d+)?(?: ?(?:Z|[+-]\d\d:?\d\d))?"
@@ -141,21 +141,29 @@ def _pattern(asked: str) -> re.Pattern[str]:
         raise DataError(Fault("collect.logs.format", f"{asked!r} cannot be read: {error}.")) from None
 
 
-def moments(frame: pl.DataFrame, header: Header, year: int) -> pl.DataFrame:
-    """The column ``time`` as moments, where at least nine in ten can be read; else it stays text."""
-    if "time" not in frame.columns:
-        return frame
-    text = frame["time"].str.strip_chars().str.replace_all(r" +", " ")
+def readings(time: pl.Series, header: Header, year: int) -> list[pl.Series]:
+    """A piece of the column ``time`` as moments, once by each notation of the header; null for what is none."""
+    text = time.str.strip_chars().str.replace_all(r" +", " ")
     if header.yearless:
         text = pl.select(pl.concat_str(pl.lit(f"{year} "), text)).to_series()
-    best: pl.Series | None = None
-    for notation in header.times:
-        made = _iso(text) if notation == "iso" else _read(text, notation)
-        if best is None or made.null_count() < best.null_count():
-            best = made
+    return [_iso(text) if notation == "iso" else _read(text, notation) for notation in header.times]
+
+
+def moments(pieces: Sequence[Sequence[pl.Series]], header: Header) -> pl.Series | None:
+    """The column ``time`` by the notation that reads the most, of all ``readings``; None where that is less than nine
+    in ten, for then it stays text.
+    """
+    columns = [_joined([piece[at] for piece in pieces]) for at in range(len(header.times))]
+    best = min(columns, key=lambda s: s.null_count(), default=None)
     if best is None or best.null_count() > 0.1 * len(best):
-        return frame
-    return frame.with_columns(_later(best) if header.yearless else best.alias("time"))
+        return None
+    return _later(best) if header.yearless else best.alias("time")
+
+
+def _joined(pieces: list[pl.Series]) -> pl.Series:
+    """Pieces under each other; where some have a zone, moments without one are none."""
+    kind = next((p.dtype for p in pieces if p.dtype.time_zone), pieces[0].dtype)  # type: ignore[attr-defined]
+    return pl.concat([p if p.dtype == kind else pl.repeat(None, len(p), dtype=kind, eager=True) for p in pieces])
 
 
 def _read(text: pl.Series, notation: str) -> pl.Series:

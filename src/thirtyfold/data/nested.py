@@ -11,7 +11,7 @@ from thirtyfold.core.errors import DataError, Fault
 from thirtyfold.core.late import pl
 from thirtyfold.data.reading import named
 
-__all__ = ["COLUMNS", "DEPTH", "Lists", "flat", "frame_of", "inside", "records_of", "rows_of"]
+__all__ = ["COLUMNS", "DEPTH", "Lists", "flat", "frame_of", "inside", "records_of", "rows_of", "series_of"]
 
 DEPTH = 32
 """Objects further down than this are kept as JSON text."""
@@ -142,12 +142,13 @@ def frame_of(rows: Sequence[Mapping[str, Any]], where: str) -> pl.DataFrame:
         raise DataError(Fault(where, what, hint="Name the record, or turn the keys into values."))
     columns: dict[str, pl.Series] = {}
     for name, kept in zip(names, named(names, where), strict=True):
-        columns[kept] = _series([o.get(name) for o in rows])
+        columns[kept] = series_of([o.get(name) for o in rows])
     return pl.DataFrame(columns)
 
 
-def _series(values: list[Any]) -> pl.Series:
-    kinds = {type(v) for v in values if v is not None}
+def series_of(values: list[Any], *, text: bool = False) -> pl.Series:
+    """Values as a column: whole numbers, numbers, truth values, and text for the rest or where it is asked for."""
+    kinds = {type(v) for v in values if v is not None} if not text else {str}
     if kinds == {int} and all(v is None or -(2**63) <= v < 2**63 for v in values):
         return pl.Series(values, dtype=pl.Int64)
     if kinds <= {int, float}:

@@ -117,16 +117,18 @@ def bound(table: Table, name: str, copies: Array) -> Array:
     """A number for each row that is the same for rows of one group of the column ``name``, and for groups that share a
     copy; a row without a group is a group of its own.
     """
+    column = table[name].cast(pl.String)
+    known = column.drop_nulls().unique()
+    rows, lone = len(table), column.is_null().to_numpy()
+    group = column.cast(pl.Enum(known)).to_physical().fill_null(0).cast(pl.Int64).to_numpy()
+    group = np.where(lone, len(known) + np.arange(rows), group)
+    if alone(copies):
+        return group
     from scipy.sparse import coo_array
     from scipy.sparse.csgraph import connected_components
 
-    rows = len(table)
-    column = table[name].cast(pl.String)
-    alone = pl.Series([f"\x00{i}" for i in range(rows)])
-    text = pl.select(pl.when(column.is_null()).then(alone).otherwise(column)).to_series()
-    group = np.unique(text.to_numpy().astype(str), return_inverse=True)[1]
     same = np.unique(copies, return_inverse=True)[1]
-    nodes = int(group.max()) + 1
+    nodes = len(known) + rows
     edges = coo_array((np.ones(rows, dtype=np.int8), (group, same + nodes)), shape=(nodes + rows, nodes + rows))
     _, label = connected_components(edges, directed=False)
     return np.asarray(label[group])

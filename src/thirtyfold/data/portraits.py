@@ -13,6 +13,7 @@ from thirtyfold.core.fieldtype import Array
 from thirtyfold.core.profile import ColumnProfile
 from thirtyfold.core.table import ROW, Table, to_array
 from thirtyfold.data.decoded import FACTS, Seen
+from thirtyfold.data.languages import able, languages_of
 from thirtyfold.data.oddities import Gaps
 
 __all__ = ["answer_by", "contact_sheet", "media", "missing", "portrait", "templates"]
@@ -81,12 +82,23 @@ def _texts(p: ColumnProfile, values: pl.Series, note: str) -> list[Picture]:
     top = max(float(np.quantile(long, 0.99)), float(long.min()) + 1)
     counts, edges = np.histogram(long[long <= top], 24)
     ends = [float(e) for e in edges]
-    made = [histogram(f"{p.name}: characters in a text", ends, [float(c) for c in counts], note)]
+    facts = "; ".join(f for f in (note, _spoken(values)) if f)
+    made = [histogram(f"{p.name}: characters in a text", ends, [float(c) for c in counts], facts)]
     words = dict(list(p.numbers.get("words", {}).items())[:15])
     if words:
         text = "of the first 5,000 texts" if p.rows > 5000 else ""
         made.append(bars(f"{p.name}: texts with a word", list(words), [float(v) for v in words.values()], text))
     return made
+
+
+def _spoken(values: pl.Series) -> str:
+    """The languages of some of the texts, where the library that tells them is installed."""
+    if not able():
+        return ""
+    count = languages_of(values)
+    told = {k: n for k, n in count.items() if k}
+    total = sum(told.values())
+    return "languages: " + ", ".join(f"{k} {n / total:.0%}" for k, n in list(told.items())[:5]) if total else ""
 
 
 def answer_by(name: str, values: pl.Series, truth: Array, goal: Goal) -> Picture | None:

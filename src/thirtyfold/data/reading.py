@@ -9,12 +9,15 @@ from collections.abc import Callable, Sequence
 from functools import lru_cache
 from importlib import import_module
 from pathlib import Path
-from typing import Any, ClassVar, NamedTuple, Protocol
+from typing import TYPE_CHECKING, Any, ClassVar, NamedTuple, Protocol
 
 from thirtyfold.core.errors import DataError, Fault, MissingExtra
 from thirtyfold.core.family import nearest
 from thirtyfold.core.late import pl
 from thirtyfold.core.step import Context
+
+if TYPE_CHECKING:
+    from thirtyfold.data.arrivals import Arrived
 
 __all__ = [
     "QUARANTINE",
@@ -41,12 +44,14 @@ class Read(NamedTuple):
     """What a source gave: the rows as they came, those that could not be read, and where they came from.
 
     ``numbered``: the same rows with the number of each as the last column, where they lie so in a file already.
+    ``arrived``: how much of it had been read before. It is no part of the lineage, which is that of the data.
     """
 
     frame: pl.DataFrame
     quarantine: pl.DataFrame
     lineage: dict[str, Any]
     numbered: pl.DataFrame | None = None
+    arrived: Arrived | None = None
 
 
 class Source(Protocol):

@@ -13,7 +13,7 @@ def check_trigger(member: Any, **options: Any) -> None:
     trigger, name = member(**options), member.__name__
     quiet = News((Verdict("drift", True, "as before"), Verdict("accuracy", True, "as before")), 0)
     alarms = [Verdict(n, False, "an alarm") for n in ("drift", "accuracy", "latency", "failures.failed")]
-    loud = News(alarms, 10**9, 1e12, 1.0)
+    loud = News(alarms, 10**9, 1e12, 1.0, arrived=10**9)
     for news, wanted in ((quiet, False), (loud, True)):
         fired, why = trigger.fires(news)
         assert fired is wanted, (

@@ -108,6 +108,8 @@ class News:
     since: float = 0.0
     """When the champion was promoted."""
     lineage: Mapping[str, Any] = field(default_factory=dict)
+    arrived: int = 0
+    """Rows that the source has more than when a model was last learned from it."""
 
     def alarms(self, name: str) -> list[Verdict]:
         """The verdicts of one monitor that did not pass."""

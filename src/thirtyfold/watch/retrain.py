@@ -61,7 +61,7 @@ class Retrain:
         alarms = [
             Verdict(n, False, "an alarm, for the sake of trying") for n in ("drift", "accuracy", "failures", "latency")
         ]
-        loud = News(alarms, 10**9, 1e12, 1.0, lineage)
+        loud = News(alarms, 10**9, 1e12, 1.0, lineage, 10**9)
         said = {w: (t.fires(quiet), t.fires(loud)) for w, t in self.triggers.items()}
         rows = tuple((w, *("fires" if a[0] else "still" for a in pair)) for w, pair in said.items())
         works = all(not a[0] and b[0] for a, b in said.values())
@@ -96,10 +96,13 @@ def decide(
     *,
     now: float = float("inf"),
     since: float = 0.0,
+    arrived: int = 0,
 ) -> Decision:
-    """Whether to retrain, from what the monitors said and how many true answers came in after ``since``."""
+    """Whether to retrain, from what the monitors said, how many true answers came in after ``since``, and how many rows
+    the source has more than then.
+    """
     labels = traffic.feedback(since, now).drop_nulls("truth")["id"].n_unique()
-    news = News(verdicts, labels, now, since, lineage)
+    news = News(verdicts, labels, now, since, lineage, arrived)
     said = [t.fires(news) for t in _triggers(spec).values()]
     said = [(fired, why.rstrip(".")) for fired, why in said]
     reasons = [why for fired, why in said if fired]

@@ -267,6 +267,17 @@ def test_what_looks_wrong_is_told_and_stays(clean):
 
 
 @pytest.mark.step(6)
+def test_codes_that_a_spreadsheet_took_for_dates_are_told(clean):
+    """Ziemann, Eren and El-Osta 2016: one in five papers with gene lists has names that became dates."""
+    pages = [f"{i}-{i + 7}" for i in range(100, 198)] + ["14-Mar", "Sep-82"]
+    months = [f"{1 + i % 28}-{m}" for i in range(25) for m in ("Jan", "Feb", "Mar", "Apr")]
+    done = clean(pl.DataFrame({"pages": pages, "day": months, "y": ["a", "b"] * 50})).cleaned
+    told = done.ledger.filter(pl.col("rule") == "a code become a date")
+    assert told["column"].unique().to_list() == ["pages"] and told["row"].to_list() == [98, 99]
+    assert not told["accepted"].any() and done.table["pages"].to_list() == pages
+
+
+@pytest.mark.step(6)
 def test_decisions_of_a_reviewer(clean):
     """Undone and accepted by rule, by value and by row; the table and the ledger say the same, and so does the door."""
     n = 60

@@ -94,7 +94,7 @@ def test_money_in_several_spellings_is_one_number_in_training_and_in_service():
     values += [f"{i}234.5" for i in range(1, 31)] + [f"{i}.3k" for i in range(1, 11)]
     sample = sample_of(values)
     assert recognize(sample)[0] == "number"
-    assert Number.infer(sample) == {"short": True}
+    assert Number.infer(sample) == {"short": True, "currency": "USD"}
     column = Column("price", "number", options=Number.infer(sample))
     table, wrong = read_column(column, pl.Series("price", values))
     assert not wrong
@@ -103,7 +103,7 @@ def test_money_in_several_spellings_is_one_number_in_training_and_in_service():
     assert served["price"].tolist() == table.to_list()
     rupees = sample_of([f"₹{i},234" for i in range(1, 30)] + [f"Rs. {i},234" for i in range(1, 30)])
     assert recognize(rupees)[0] == "number"
-    assert Number.infer(rupees) == {}
+    assert Number.infer(rupees) == {"currency": "INR"}
 
 
 def test_short_amounts_make_no_number_of_words_and_meters_no_millions():

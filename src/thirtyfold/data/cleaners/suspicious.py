@@ -36,6 +36,8 @@ class Suspicious:
         words: dict[str, dict[str, int]] = {}
         for column in table.columns.values():
             values = table[column.name]
+            if column.role in ("input", "id") and values.dtype == pl.String:
+                changes += _made_dates(column.name, values, draft)
             if column.role != "input":
                 continue
             if values.dtype == pl.Float64:
@@ -84,6 +86,28 @@ def _far(name: str, values: pl.Series, draft: Draft) -> list[Change]:
 
 def _logarithm(x: Array) -> Array:
     return np.asarray(np.sign(x) * np.log1p(np.abs(x)))
+
+
+def _made_dates(name: str, values: pl.Series, draft: Draft) -> list[Change]:
+    """Codes and ranges that a spreadsheet took for dates ("3-14" became "14-Mar"): few, among others with figures and
+    without months. What stood there is lost.
+    """
+    odd = values.str.contains(_SHEET).fill_null(value=False)
+    known = len(values) - values.null_count()
+    if not odd.any() or int(odd.sum()) > 0.05 * known:
+        return []
+    others = values.filter(~odd).drop_nulls()
+    if float(str(others.str.contains(r"^[\dxX][\d ,;/.xX-]*$").mean() or 0.0)) < 0.8:
+        return []
+    found: dict[str, list[int]] = {}
+    for at in odd.arg_true().to_list()[:_MOST]:
+        found.setdefault(str(draft.raw[name][at]).strip(), []).append(int(draft.table.rows[at]))
+    why = "a spreadsheet took a code for a date; what stood there is lost"
+    return [Change(name, t, None, "a code become a date", 0.9, False, why, tuple(at)) for t, at in found.items()]
+
+
+_MONTH = "(?i:jan|feb|mar|apr|may|jun|jul|aug|sep|oct|nov|dec)"
+_SHEET = f"^(?:\\d{{1,2}}-{_MONTH}|{_MONTH}-\\d{{1,2}})$"
 
 
 def _figures(name: str, counts: dict[str, int]) -> list[Change]:

@@ -77,7 +77,9 @@ def _likely(column: Column, values: pl.Series) -> bool:
     """A quick look at some values: numbers with letters after them."""
     head = values.drop_nulls().head(200).str.strip_chars()
     head = head.filter(~head.is_in(["", *column.markers]))
-    return len(head) >= 10 and int(head.str.contains(r"^[+-]?[\d.,]+\s*[A-Za-z\"'°]").sum()) >= 0.5 * len(head)
+    return len(head) >= 10 and int(head.str.contains(r"^[+-]?[\d.,]+\s*[A-Za-z\"'°\u2019\u2032]").sum()) >= 0.5 * len(
+        head
+    )
 
 
 def _factors(texts: pl.Series) -> tuple[dict[str, tuple[float, float]], str]:

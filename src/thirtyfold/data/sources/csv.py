@@ -14,6 +14,8 @@ from thirtyfold.core.errors import DataError, Fault
 from thirtyfold.core.late import pl
 from thirtyfold.core.row import ROW
 from thirtyfold.core.step import Context
+from thirtyfold.data.arrivals import Book, Kept, Mark, arrived
+from thirtyfold.data.decoding import decoded, is_utf8
 from thirtyfold.data.margins import Fault3, footer, header_of_fewer, without_comments, without_title
 from thirtyfold.data.opening import content, is_packed
 from thirtyfold.data.reading import Read, existing, kept_at, named, no_rows, quarantined, trace
@@ -36,6 +38,37 @@ class _Layout(NamedTuple):
     header: bool
     aside: list[Fault3]
     extra: str
+
+
+class _Rows(NamedTuple):
+    """Rows as they were parsed: the frame, bad lines, the layout, the number of the last line, the encoding."""
+
+    frame: pl.DataFrame
+    faults: list[Fault3]
+    layout: _Layout
+    lines: int
+    encoding: str
+
+
+class _Plain(NamedTuple):
+    """A layout in which nothing but a header stands around the rows; ``titles`` is the header as it is written."""
+
+    layout: _Layout
+    titles: str
+    encoding: str
+
+    @classmethod
+    def of(cls, found: _Layout, text: str, encoding: str) -> _Plain | None:
+        """The layout of a text as a plain one, if it is."""
+        titles = found.text.partition("\n")[0] if found.header else ""
+        if found.aside or found.extra or found.text != text or (found.header and not titles.strip()):
+            return None
+        return cls(found, titles, encoding) if encoding in ("utf-8", "utf-8-sig") else None
+
+    @property
+    def told(self) -> dict[str, Any]:
+        """What must not have changed for a reading to go on."""
+        return {"delimiter": self.layout.delimiter, "names": self.layout.names, "header": self.titles}
 
 
 class Csv:
@@ -67,27 +100,44 @@ class Csv:
         """All rows as text, the dialect in the lineage."""
         path = existing(self.path)
         context.progress(f"reading {path.name}")
-        large = self._in_blocks(path, context)
-        if large is not None:
-            return large
-        text, encoding = _decode(content(path), path, self.encoding)
-        frame, bad, dialect = self._parse(text, path)
-        return Read(frame, bad, trace(path, frame, format="csv", encoding=encoding, quarantined=bad.height, **dialect))
+        said = [self.delimiter, self.encoding, self.names, self.skip, self.comment, self.header]
+        book = Book(path, {"csv": said})
+        kept, why = book.known()
+        large = path.stat().st_size >= _large()
+        plain = self._plain(path) if kept or large else None
+        if kept is not None and (plain is None or kept.state != plain.told):
+            kept, why = None, "it is laid out in another way now"
+        read = self._in_blocks(path, plain, kept, book, context) if plain and large else None
+        if read is not None:
+            return read._replace(arrived=arrived(kept, why, path, read.frame))
+        rows = self._grown(path, plain, kept) if plain and kept else None
+        if rows is None:
+            text, encoding = decoded(content(path), path, self.encoding)
+            rows = self._rows(text, encoding, path)
+            kept, why = None, why or ("what came since is of another encoding" if kept else "")
+        self._keep(book, path, rows)
+        frame, bad, dialect = self._trimmed(rows, path)
+        told = trace(path, frame, format="csv", encoding=rows.encoding, quarantined=bad.height, **dialect)
+        return Read(frame, bad, told, arrived=arrived(kept, why, path, frame))
 
-    def _in_blocks(self, path: Path, context: Context) -> Read | None:
-        """A large file of a plain layout, read in pieces; None where it must be read at once."""
-        from thirtyfold.data import blocks
-
-        if path.stat().st_size < blocks.LARGE or is_packed(path) or self.skip or self.comment != "auto":
+    def _plain(self, path: Path) -> _Plain | None:
+        """How a file is laid out in which every line but the header is a row of UTF-8, by its head; None for others."""
+        if is_packed(path) or self.skip or self.comment != "auto":
             return None
         data = content(path, _HEAD)
-        head, encoding = _decode(data[: data.rfind(b"\n") + 1], path, self.encoding)
-        if encoding not in ("utf-8", "utf-8-sig") or head.count("\n") < _LINES:
+        cut = len(data) if len(data) < _HEAD else data.rfind(b"\n") + 1
+        head, encoding = decoded(data[:cut], path, self.encoding)
+        if encoding not in ("utf-8", "utf-8-sig") or (cut < path.stat().st_size and head.count("\n") < _LINES):
             return None
         found = self._layout(head, path)
-        titles = found.text.partition("\n")[0] if found.header else ""
-        plain = not (found.aside or found.extra) and found.text == head and (titles.strip() or not found.header)
-        if not plain or len(found.names) < 2 or not found.delimiter.isascii() or '"' in titles:
+        return _Plain.of(found, head, encoding)
+
+    def _in_blocks(self, path: Path, plain: _Plain, kept: Kept | None, book: Book, context: Context) -> Read | None:
+        """A large file, or what came to it, read in pieces; None where it must be read at once."""
+        from thirtyfold.data import blocks
+
+        found, titles = plain.layout, plain.titles
+        if len(found.names) < 2 or not found.delimiter.isascii() or '"' in titles:
             return None
 
         def careful(block: blocks.Block) -> tuple[pl.DataFrame, list[Fault3]]:
@@ -95,16 +145,56 @@ class Csv:
             return rows_of(text, found.delimiter, found.names, header=False, titles=titles, end=block.last)
 
         layout = blocks.Layout(found.delimiter, found.names, titles)
+        known = None
+        if kept is not None:
+            numbers = pl.int_range(kept.rows, dtype=pl.Int64, eager=True).alias(ROW)
+            known = kept.before.drop(ROW, strict=False).with_columns(numbers), kept.mark
         try:
-            rows, faults = blocks.laid_of(path, layout, careful, kept_at("store", "laying"), context.threads)
+            rows, faults, last = blocks.laid_of(
+                path, layout, careful, kept_at("store", "laying"), context.threads, known
+            )
         except blocks.Odd:
             return None
+        faults = [*([] if kept is None else kept.told()), *sorted(faults)]
         frame = rows.drop(ROW)
         if not frame.height or footer(frame[-1000:]):
             return None
-        bad = quarantined(sorted(faults))
-        more = {"encoding": encoding, "delimiter": found.delimiter, "header": found.header}
+        if last.rows:
+            book.keep(Kept.of(path, last, rows, faults, plain.told))
+        bad = quarantined(faults)
+        more = {"encoding": plain.encoding, "delimiter": found.delimiter, "header": found.header}
         return Read(frame, bad, trace(path, frame, format="csv", quarantined=bad.height, **more), rows)
+
+    def _grown(self, path: Path, plain: _Plain, kept: Kept) -> _Rows | None:
+        """The rows that were kept, and those that came since; None where these are not of the same encoding."""
+        with path.open("rb") as file:
+            file.seek(kept.start)
+            data = file.read()
+        if not is_utf8(data) or b"\r" in data.replace(b"\r\n", b""):
+            return None
+        text, found = data.decode("utf-8", "replace").replace("\r\n", "\n"), plain.layout
+        frame, faults = rows_of(text, found.delimiter, found.names, header=False, titles=plain.titles)
+        lines = kept.lines + text.rstrip().count("\n") + 1
+        more = [(n + kept.lines, why, raw) for n, why, raw in faults]
+        whole = pl.concat([kept.before.drop(ROW, strict=False), frame])
+        return _Rows(whole, [*kept.told(), *more], found, lines, plain.encoding)
+
+    def _keep(self, book: Book, path: Path, rows: _Rows) -> None:
+        """Keep the rows before the last record, where another reading would find them to be the very same."""
+        plain = _Plain.of(rows.layout, rows.layout.text, rows.encoding)
+        if plain is None or is_packed(path) or self.skip or self.comment != "auto":
+            return
+        data = path.read_bytes()
+        start = _last_record(data)
+        lines = data.count(b"\n", 0, start)
+        if not lines or not is_utf8(data) or data.count(b"\r") != data.count(b"\r\n"):
+            return
+        text, found = data[start:].decode("utf-8", "replace").replace("\r\n", "\n"), rows.layout
+        last, odd = rows_of(text, found.delimiter, found.names, header=False, titles=plain.titles)
+        before = rows.frame.height - last.height
+        same = rows.frame[before:].equals(last) and len(odd) == sum(n > lines for n, _, _ in rows.faults)
+        if before > 0 and same:
+            book.keep(Kept.of(path, Mark(start, before, lines), rows.frame, rows.faults, plain.told))
 
     def columns(self) -> list[str]:
         """The names of the columns, from at most the first two megabytes."""
@@ -115,13 +205,13 @@ class Csv:
     def peek(self, rows: int) -> pl.DataFrame:
         """The first rows, from at most the first two megabytes."""
         path = existing(self.path)
-        return self._parse(self._head(path), path)[0].head(rows)
+        return self._trimmed(self._rows(self._head(path), "", path), path)[0].head(rows)
 
     def _head(self, path: Path) -> str:
         data = content(path, _HEAD + 1)
         if len(data) > _HEAD:  # the last line is cut
             data = data[: data.rfind(b"\n") + 1] or data
-        return _decode(data, path, self.encoding)[0]
+        return decoded(data, path, self.encoding)[0]
 
     def _layout(self, text: str, path: Path) -> _Layout:
         """How the text is laid out, by its first records."""
@@ -147,15 +237,20 @@ class Csv:
             delimiter = "\x1f"  # a single column: nothing separates
         return _Layout(text, delimiter, names, header, aside, extra)
 
-    def _parse(self, text: str, path: Path) -> tuple[pl.DataFrame, pl.DataFrame, dict[str, Any]]:
-        text, delimiter, names, header, aside, extra = self._layout(text, path)
-        where = str(path)
-        frame, faults = rows_of(text, delimiter, names, header=header)
-        bad = quarantined(faults)
+    def _rows(self, text: str, encoding: str, path: Path) -> _Rows:
+        """All records of a text."""
+        found = self._layout(text, path)
+        frame, faults = rows_of(found.text, found.delimiter, found.names, header=found.header)
+        return _Rows(frame, faults, found, found.text.rstrip().count("\n") + 1, encoding)
+
+    def _trimmed(self, rows: _Rows, path: Path) -> tuple[pl.DataFrame, pl.DataFrame, dict[str, Any]]:
+        """The rows without what stands around them, the quarantine, and the dialect."""
+        frame, (_, delimiter, names, header, aside, extra), where = rows.frame, rows.layout, str(path)
+        bad = quarantined(rows.faults)
         why = footer(frame)
         if why:
             last = ",".join(v or "" for v in frame.row(-1))
-            aside, frame = [*aside, (text.rstrip().count("\n") + 1, why, last)], frame[:-1]
+            aside, frame = [*aside, (rows.lines, why, last)], frame[:-1]
         if extra == "end":
             empty = frame[names[-1]].null_count() == frame.height
             frame = frame.select(names[:-1]) if empty else frame.rename({names[-1]: f"c{len(names) - 1}"})
@@ -174,62 +269,21 @@ class Csv:
         return frame, bad, {"delimiter": delimiter, "header": header}
 
 
-def _decode(data: bytes, path: Path, encoding: str) -> tuple[str, str]:
-    """Text with plain line ends, and the encoding: a byte order mark, UTF-8, or the Western one that is left."""
-    asked = encoding
-    if encoding == "auto":
-        if data[:2] in (b"\xff\xfe", b"\xfe\xff"):
-            encoding = "utf-16"
-        elif data[:3] == b"\xef\xbb\xbf":
-            encoding = "utf-8-sig"
-        else:
-            _refuse_binary(data, path)
-            encoding = "utf-8" if _is_utf8(data) else "cp1252" if _fits(data, "cp1252") else "latin-1"
-    try:
-        cut = encoding == "utf-8" and asked == "auto"  # a file may end in half a character: that one is replaced
-        text = data.decode(encoding, "replace" if cut else "strict")
-    except LookupError:
-        raise DataError(Fault(str(path), f"there is no encoding '{encoding}'.", "utf-8, latin-1, utf-16")) from None
-    except UnicodeDecodeError as error:
-        raise DataError(
-            Fault(str(path), f"is not {encoding} at byte {error.start:,}.", hint="Leave 'encoding' out to find it.")
-        ) from None
-    if "\r" in text:
-        text = text.replace("\r\n", "\n").replace("\r", "\n")
-    return text, encoding
+def _large() -> int:
+    """Bytes from which on a file is read in blocks; their module takes NumPy along, which small files do without."""
+    from thirtyfold.data import blocks
+
+    return blocks.LARGE
 
 
-def _refuse_binary(data: bytes, path: Path) -> None:
-    kinds = {b"PAR1": "parquet", b"PK\x03\x04": "xlsx or zip", b"SQLite": "sqlite", b"\x1f\x8b": "gzip", b"%PDF": "PDF"}
-    known = next((kind for mark, kind in kinds.items() if data.startswith(mark)), None)
-    head = data[:65536]
-    control = sum(head.count(bytes([c])) for c in (*range(9), *range(14, 27)))
-    if known or control > len(head) * 0.003:
-        what = f"it looks like {known}" if known else "it holds control characters"
-        raise DataError(
-            Fault(
-                str(path),
-                f"is not a text file: {what}.",
-                hint="Name the source that reads it: collect: {parquet: ...}.",
-            )
-        )
-
-
-def _is_utf8(data: bytes) -> bool:
-    """A whole number of characters, but for one cut off at the very end of a peek."""
-    try:
-        data.decode("utf-8")
-    except UnicodeDecodeError as error:
-        return error.end >= len(data) - 3 and error.reason == "unexpected end of data"
-    return True
-
-
-def _fits(data: bytes, encoding: str) -> bool:
-    try:
-        data.decode(encoding)
-    except UnicodeDecodeError:
-        return False
-    return True
+def _last_record(data: bytes) -> int:
+    """Where the last record that is not blank begins: after a line end that is not between quotes; 0 if not found."""
+    end = len(data.rstrip())
+    for _ in range(100):
+        end = data.rfind(b"\n", 0, end)
+        if end < 0 or data.count(b'"', 0, end) % 2 == 0:
+            break
+    return end + 1
 
 
 def _records(text: str, delimiter: str, most: int, path: Path) -> list[list[str]]:

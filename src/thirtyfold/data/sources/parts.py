@@ -13,6 +13,7 @@ from thirtyfold.core.errors import DataError, Fault
 from thirtyfold.core.family import Choice, nearest, split_choice
 from thirtyfold.core.late import pl
 from thirtyfold.core.step import Context
+from thirtyfold.data.arrivals import Arrived, arrived, gathered
 from thirtyfold.data.naming import ARCHIVES, ending_of, endings, source_of
 from thirtyfold.data.opening import unpacked
 from thirtyfold.data.reading import QUARANTINE, Read, existing, kept_at, no_rows, sha256_of
@@ -45,20 +46,19 @@ class Parts:
         files = self._files()
         reads: list[tuple[str, Read]] = []
         faults: list[tuple[str, str]] = []
-        known = 0
         for at, (name, path) in enumerate(files):
             context.progress(f"reading {name}", at, len(files))
             try:
-                read, old = self._part(path, context)
+                read = self._part(path, context)
             except DataError as error:
                 faults.append((name, " ".join(f.what for f in error.faults)))
                 continue
-            known += old
             reads.append((name, read))
         if not reads:
             raise DataError([Fault(f"{self.path}: {name}", why) for name, why in faults[:20]])
+        known = sum(r.arrived is not None and not r.arrived.new_rows for _, r in reads)
         context.progress(f"{len(reads)} parts, {known} of them known already")
-        return self._whole(reads, faults)
+        return self._whole(reads, faults)._replace(arrived=gathered(r.arrived for _, r in reads))
 
     def peek(self, rows: int) -> pl.DataFrame:
         """Some of the first rows of the first parts."""
@@ -113,18 +113,19 @@ class Parts:
         word, options = split_choice(self.format, where)
         return source_of({word: {**options, "path": str(path)}}, where)
 
-    def _part(self, path: Path, context: Context) -> tuple[Read, bool]:
-        """One part and whether it was known: kept by its content and by how it is read."""
+    def _part(self, path: Path, context: Context) -> Read:
+        """One part, kept by its content and by how it is read."""
         how = json.dumps([__version__, self.format, ending_of(path.name)], sort_keys=True)
         key = hashlib.sha256(f"{sha256_of(path)} {how}".encode()).hexdigest()
         kept = kept_at("parts", key)
         if kept.is_dir():
             lineage = json.loads((kept / "lineage.json").read_text(encoding="utf-8"))
             rows, bad = (pl.read_parquet(kept / f"{n}.parquet") for n in ("rows", "quarantine"))
-            return Read(rows, bad, {**lineage, "address": str(path)}), True
+            known = Arrived(rows.height, 0, int(lineage["bytes"]), 0)
+            return Read(rows, bad, {**lineage, "address": str(path)}, arrived=known)
         read: Read = self._source(path).read(context)
         _keep(kept, read)
-        return read, False
+        return read if read.arrived else read._replace(arrived=arrived(None, "", path, read.frame))
 
     def _whole(self, reads: list[tuple[str, Read]], faults: list[tuple[str, str]]) -> Read:
         frame, lacking = self._stacked([(n, r.frame) for n, r in reads])

@@ -9,6 +9,7 @@ from thirtyfold.core.errors import DataError, Fault
 from thirtyfold.core.family import Choice
 from thirtyfold.core.late import pl
 from thirtyfold.core.step import Context
+from thirtyfold.data.arrivals import gathered
 from thirtyfold.data.naming import source_of
 from thirtyfold.data.reading import QUARANTINE, Read, columns_of, outside_of
 
@@ -44,7 +45,7 @@ class Stack:
             "format": "stack",
             "parts": [r.lineage for r in reads],
         }
-        return Read(frame, bad, lineage)
+        return Read(frame, bad, lineage, arrived=gathered(r.arrived for r in reads))
 
     def outside(self) -> list[str]:
         """What the parts say."""

@@ -14,14 +14,18 @@ from thirtyfold.core.errors import DataError, Fault
 from thirtyfold.core.family import nearest
 from thirtyfold.core.late import pl
 from thirtyfold.core.step import Context
-from thirtyfold.data.nested import Lists, flat, frame_of, rows_of
+from thirtyfold.data.margins import Fault3
+from thirtyfold.data.nested import Lists, flat, rows_of
 from thirtyfold.data.opening import opened
+from thirtyfold.data.pile import Piled, in_batches, piled
 from thirtyfold.data.reading import Read, existing, library, quarantined, trace, whole
 
 __all__ = ["Xml"]
 
 _WHOLE = re.compile(r"-?\d{1,15}", re.ASCII)
 _DECIMAL = re.compile(r"-?\d{1,15}\.\d{1,30}", re.ASCII)
+
+_LARGEST = 64 * 1024 * 1024
 
 
 class Xml:
@@ -48,36 +52,47 @@ class Xml:
         """All records; of a document that is cut off, those before the cut."""
         path = existing(self.path)
         context.progress(f"reading {path.name}")
-        frame, record, bad = self._rows(path, None)
+        rows, record, bad = self._rows(path)
+        frame = whole(rows.frame, self.path)
         more = {"format": "xml", "record": record, "quarantined": len(bad)}
-        return Read(frame, quarantined(bad), trace(path, frame, **more))
+        return Read(frame, quarantined(bad), trace(path, frame, **more), rows.numbered)
 
     def peek(self, rows: int) -> pl.DataFrame:
         """The first rows, with the columns of all."""
-        return self._rows(existing(self.path), None)[0].head(rows)
+        return whole(self._rows(existing(self.path))[0].frame, self.path).head(rows)
 
-    def _rows(self, path: Path, most: int | None) -> tuple[pl.DataFrame, str, list[tuple[int, str, str]]]:
+    def _rows(self, path: Path) -> tuple[Piled, str, list[Fault3]]:
         record = self._record(path)
-        rows: list[dict[str, Any]] = []
-        bad: list[tuple[int, str, str]] = []
-        for value in self._values(path, record, bad):
-            rows += (flat(r, self.lists) for r in rows_of(value, self.explode, self.path, one=True))
-        if not any(v is not None for r in rows for v in r.values()):
+        bad: list[Fault3] = []
+        holds = False
+
+        def rows() -> Iterator[dict[str, Any]]:
+            nonlocal holds
+            bad.clear()
+            for value in self._values(path, record, bad):
+                for one in rows_of(value, self.explode, self.path, one=True):
+                    row = flat(one, self.lists)
+                    holds = holds or any(v is not None for v in row.values())
+                    yield row
+
+        found = piled(lambda: in_batches(rows()), self.path)
+        if not holds:
             raise DataError(Fault(self.path, f"the element '{record}' holds nothing."))
-        return whole(frame_of(rows, self.path), self.path), record, bad
+        return found, record, bad
 
     def _record(self, path: Path) -> str:
         """The path of the record element, from the root."""
         count: Counter[str] = Counter()
         weight: Counter[str] = Counter()
-        for event, names, element in self._events(path, []):
+        for event, ways, element in self._events(path, []):
             if event == "start":
-                count["/".join(names)] += 1
+                count[ways[-1]] += 1
                 if len(count) > 100_000:
                     raise DataError(Fault(self.path, "has more than 100,000 different elements; names are data here."))
-                for at in range(1, len(names)):
-                    weight["/".join(names[: at + 1])] += 1
-                    weight["/".join(names[: at + 1])] += len(element.attrib) * (at == len(names) - 1)
+                for way in ways[1:]:
+                    weight[way] += 1
+                if len(ways) > 1:
+                    weight[ways[-1]] += len(element.attrib)
         if self.record is not None:
             fits = [p for p in count if p == self.record or p.endswith(f"/{self.record}")]
             if not fits:
@@ -88,39 +103,43 @@ class Xml:
         once = [p for p in count if count[p] > 1 and count[p.rpartition("/")[0]] == 1]
         return max(once, key=lambda p: (weight[p], count[p], p)) if once else next(iter(count), "")
 
-    def _values(self, path: Path, record: str, bad: list[tuple[int, str, str]]) -> Iterator[dict[str, Any]]:
+    def _values(self, path: Path, record: str, bad: list[Fault3]) -> Iterator[dict[str, Any]]:
         number = 0
-        for event, names, element in self._events(path, bad, record):
-            if event == "end" and "/".join(names) == record:
+        for event, ways, element in self._events(path, bad, record):
+            if event == "end" and ways[-1] == record:
                 number += 1
                 value = _value(element)
                 yield value if isinstance(value, dict) else {"#text": value}
                 element.clear()
 
-    def _events(
-        self, path: Path, bad: list[tuple[int, str, str]], keep: str | None = None
-    ) -> Iterator[tuple[str, list[str], Any]]:
-        """Start and end of each element with the names from the root; what is not under ``keep`` is let go."""
+    def _events(self, path: Path, bad: list[Fault3], keep: str | None = None) -> Iterator[tuple[str, list[str], Any]]:
+        """Start and end of each element with the paths of all that it is in, its own last; what is not under ``keep``
+        is let go.
+        """
         parser, errors = library("defusedxml.ElementTree", "files"), library("defusedxml.common", "files")
-        names: list[str] = []
-        seen, parents = 0, []
+        ways: list[str] = []
+        seen, parents, under = 0, [], f"{keep}/"
         with opened(path) as file:
+            measured = _Measured(file, self.path)
             try:
-                for event, element in parser.iterparse(file, ("start", "end"), forbid_dtd=False):
+                for event, element in parser.iterparse(measured, ("start", "end"), forbid_dtd=False):
                     if event == "start":
-                        names.append(_local(element.tag))
+                        name = _local(element.tag)
+                        ways.append(f"{ways[-1]}/{name}" if ways else name)
                         parents.append(element)
-                        if len(names) > self.depth:
-                            what = f"is nested deeper than {self.depth} elements ({'/'.join(names[:6])}/...)."
+                        if len(ways) > self.depth:
+                            what = f"is nested deeper than {self.depth} elements ({ways[min(5, self.depth)]}/...)."
                             raise DataError(Fault(self.path, what, hint="Raise 'depth' if the document is meant so."))
-                    yield event, names, element
+                    yield event, ways, element
+                    within = keep is not None and ways[-1].startswith(under)
+                    if not within:
+                        measured.let_go()
                     if event == "end":
                         seen += 1
                         parents.pop()
-                        way = "/".join(names)
-                        if parents and (keep is None or not f"{way}/".startswith(f"{keep}/") or way == keep):
+                        if parents and not within:
                             parents[-1].remove(element)
-                        names.pop()
+                        ways.pop()
             except errors.DefusedXmlException as error:
                 what = f"defines entities or reads from outside ({type(error).__name__}); such a document is refused."
                 raise DataError(Fault(self.path, what)) from None
@@ -128,6 +147,25 @@ class Xml:
                 if not seen:
                     raise DataError(Fault(self.path, f"is not XML, or it is cut off ({error}).")) from None
                 bad.append((error.position[0], f"the document ends here: {error}", ""))
+
+
+class _Measured:
+    """A stream that refuses to give more than ``_LARGEST`` bytes to what is one record, or one text."""
+
+    def __init__(self, file: Any, where: str) -> None:
+        self._file, self._where, self._held = file, where, 0
+
+    def read(self, size: int) -> bytes:
+        data = bytes(self._file.read(size))
+        self._held += len(data)
+        if self._held > _LARGEST:
+            what = f"one element holds more than {_LARGEST:,} bytes; a record of a table is smaller."
+            raise DataError(Fault(self._where, what, hint="Name the element that is a row in 'record'."))
+        return data
+
+    def let_go(self) -> None:
+        """What was read so far is not held any more."""
+        self._held = 0
 
 
 def _local(tag: Any) -> str:

@@ -43,10 +43,9 @@ class Place:
         if known.sum() < 3:
             raise DataError(Fault("split.how.place", f"only {int(known.sum())} rows have a place; three are needed."))
         side = self.cell or _side(north[known], east[known])
-        names = [
-            f"{np.floor(a / side):.0f}/{np.floor(b / side):.0f}" if k else None
-            for a, b, k in zip(north, east, known, strict=True)
-        ]
+        different, place = np.unique(np.floor([north[known] / side, east[known] / side]), axis=1, return_inverse=True)
+        names = np.full(len(known), None, dtype=object)
+        names[known] = np.array([f"{a:.0f}/{b:.0f}" for a, b in different.T], dtype=object)[place.reshape(-1)]
         cells = table.with_column(pl.Series("cell ", names, dtype=pl.String), Column("cell ", "category"))
         joined = bound(cells, "cell ", copies)
         if len(np.unique(joined[known])) < 3:

@@ -12,13 +12,13 @@ from pydantic import Field
 from thirtyfold.core.fieldtype import Array, Feature, Fitted, Form, Sample, Signal
 from thirtyfold.core.profile import ColumnProfile
 from thirtyfold.core.transform import Clip, Fill, IsMissing, Log, Scale, Transform
+from thirtyfold.data.money import CODES, ONE_CURRENCY, currencies_of, currency_of
 
 __all__ = ["Number"]
 
 _MONEY = "$€£¥₹₽¢"
-_WORDS = r"(?i:USD|EUR|GBP|JPY|CHF|ZAR|INR|CAD|AUD|NZD|HKD|SGD|CNY|SEK|NOK|DKK|PLN|BRL|MXN)"
 _SIGNS = r"(?:US|CA|AU|NZ|HK|SG|[ACRS])\$|R[Ss]\.|Rs(?=[\s\d])|kr\.?|zł|Kč"
-_CODES = re.compile(rf"^(?:{_WORDS}(?![A-Za-z])|{_SIGNS})|(?<![A-Za-z])(?:{_WORDS}|Rs\.?|kr\.?|zł|Kč)$")
+_CODES = re.compile(rf"^(?:{CODES}(?![A-Za-z])|{_SIGNS})|(?<![A-Za-z])(?:{CODES}|Rs\.?|kr\.?|zł|Kč)$")
 _SHORT = re.compile(r"(.*\d)(\s*)(k|thousand|m|mn|million|bn|billion|lakh|crore)\.?", re.I)
 _HINT = re.compile(r"\d\s*(?:k|thousand|m|mn|million|bn|billion|lakh|crore)\b", re.I)
 _TENS = {"k": 3, "thousand": 3, "m": 6, "mn": 6, "million": 6, "bn": 9, "billion": 9, "lakh": 5, "crore": 7}
@@ -40,7 +40,8 @@ class Number:
     """Amounts: integers, decimals, money ("$1,200.50", "1.200,50 €"), percentages ("12 %"), negatives as "(3)".
 
     ``decimal`` is the decimal mark; "," also makes "." a separator of thousands. "12 %" is 12. Where ``short`` is on,
-    "12.3k", "$4m" and "2 million" are 12,300, 4,000,000 and 2,000,000.
+    "12.3k", "$4m" and "2 million" are 12,300, 4,000,000 and 2,000,000. Amounts in another ``currency`` than that of the
+    column (found, or said as USD, EUR ...) are not read, for nothing is converted; ``any`` reads them all as they are.
     """
 
     forms: ClassVar[tuple[Form, ...]] = ("levels", "vector")
@@ -50,11 +51,12 @@ class Number:
         self,
         decimal: Literal[".", ","] = ".",
         bins: Annotated[int, Field(ge=2, le=100)] = 10,
+        currency: str = "any",
         *,
         short: bool = False,
     ) -> None:
         self.decimal: Literal[".", ","] = decimal
-        self.bins, self.short = bins, short
+        self.bins, self.short, self.currency = bins, short, currency
 
     @classmethod
     def infer(cls, sample: Sample) -> dict[str, Any]:
@@ -63,7 +65,9 @@ class Number:
             return {}
         short = _written_short(sample)
         share = {d: _share(sample, d, short=short)[0] for d in (".", ",")}
-        return ({"decimal": ","} if share[","] > share["."] else {}) | ({"short": True} if short else {})
+        money = currencies_of(sample.values, sample.counts)
+        found = {"currency": max(money, key=lambda c: (money[c], c))} if money else {}
+        return ({"decimal": ","} if share[","] > share["."] else {}) | ({"short": True} if short else {}) | found
 
     @classmethod
     def recognize(cls, sample: Sample) -> float:
@@ -76,6 +80,9 @@ class Number:
         share, slips = max(_share(sample, ".", short=short), _share(sample, ",", short=short))
         if share < 0.9 or slips > max(3, sample.rows // 50):
             return 0.0
+        money = currencies_of(sample.values, sample.counts)
+        if money and max(money.values()) < ONE_CURRENCY * sum(money.values()):
+            return 0.0  # amounts of several currencies are not one number
         text = sample.values.cast(pl.String)
         zeros = text.str.contains(r"^0\d+$").mean() or 0.0
         if isinstance(zeros, float) and (zeros > 0.02 or _CODE_NAME.search(sample.name.lower())):
@@ -100,6 +107,8 @@ class Number:
         number = _parse(text, self.decimal, short=self.short)
         if math.isnan(number):
             raise ValueError(f"'{_short(text)}' is not a number")
+        if self.currency != "any" and (money := currency_of(text)) and money != self.currency:
+            raise ValueError(f"'{_short(text)}' is in {money}, and this column is in {self.currency}")
         return number if math.isfinite(number) else None
 
     def profile(self, name: str, column: pl.Series, like: ColumnProfile | None = None) -> ColumnProfile:
@@ -140,6 +149,8 @@ class Number:
             schema["description"] = f"a number; {low:g} to {high:g} in training"
         else:
             schema["examples"] = [0.0]
+        if self.currency != "any":
+            schema["description"] += f", in {self.currency}"
         return schema
 
 

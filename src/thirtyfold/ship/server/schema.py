@@ -22,7 +22,12 @@ def row_schema(package: Package) -> dict[str, Any]:
     fields = {}
     for column in package.columns:
         kind = typed(column)
-        fields[column.name] = kind.schema(_seen(kind.dtype, profiles.get(column.name)))
+        told = kind.schema(_seen(kind.dtype, profiles.get(column.name)))
+        if column.type == "number" and column.mending is not None and column.mending.unit:
+            unit = column.mending.unit
+            told["description"] = f"{told['description']}; in {unit}, or as text with another unit"
+            told["type"] = [*told["type"], "string"]
+        fields[column.name] = told
     return {"type": "object", "properties": fields, "required": list(fields), "additionalProperties": False}
 
 
