@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import json
 from abc import ABC, abstractmethod
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Annotated, Any, ClassVar, Literal, Self
 
 from pydantic import Field
 
 from thirtyfold.core.encoder import Block, Encoded
 from thirtyfold.core.errors import Fault, SpecError
+from thirtyfold.core.evidence import TableView
 from thirtyfold.core.fieldtype import Array
 from thirtyfold.core.late import np
 from thirtyfold.core.step import Context
@@ -18,7 +19,7 @@ from thirtyfold.learn.balance import weights
 from thirtyfold.learn.graph import Graph, Session
 from thirtyfold.learn.learner import Learner, rows_of, scale_of
 from thirtyfold.learn.loop import learn
-from thirtyfold.learn.nets.stems import Reader, drawn_by, fusion, normals
+from thirtyfold.learn.nets.stems import Normal, drawn_by, normals
 from thirtyfold.learn.nets.story import told
 from thirtyfold.learn.nets.traced import drawn, weights_of
 
@@ -35,7 +36,7 @@ Dropout = Annotated[float, Field(ge=0, lt=1)]
 
 
 class Network(Learner, ABC):
-    """A member calls ``super().__init__`` with its options, and says in ``reader`` how blocks become embeddings.
+    """A member calls ``super().__init__`` with its options, and makes in ``over`` the network for a row's blocks.
 
     Stored as ONNX, which is also what answers, so that serving needs no PyTorch; the weights are read back from the
     same file to go on learning.
@@ -50,8 +51,13 @@ class Network(Learner, ABC):
         self._session: Session | None = None
 
     @abstractmethod
-    def reader(self) -> Reader:
-        """How a block is read."""
+    def over(self, blocks: Sequence[Block], normal: Sequence[Normal], outputs: int) -> nn.Module:
+        """The network for rows of these blocks, each with mean and deviation. Raises SpecError."""
+
+    def sketch(self, train: Encoded) -> tuple[TableView, ...]:
+        """What can be told of the network before it is made, for rows like these. Raises SpecError."""
+        del train
+        return ()
 
     def fit(self, train: Encoded, validation: Encoded | None, context: Context) -> None:
         self._state = {
@@ -74,7 +80,7 @@ class Network(Learner, ABC):
         state = self._state
         blocks = [Block(form, tuple(shape), column, codes) for form, shape, column, codes in state["layout"]]
         normal = [(mean, deviation) for mean, deviation in state["normals"]]
-        return fusion(blocks, normal, self.reader(), state["outputs"], self._between())
+        return self.over(blocks, normal, state["outputs"])
 
     def _learn(
         self, train: Encoded, validation: Encoded | None, context: Context, start: dict[str, Array] | None = None
@@ -90,7 +96,7 @@ class Network(Learner, ABC):
             rows = rows_of(train, scale, weights(train, balance=self.numbers["balance"]))
             self._curves = learn(net.to(device), plan, rows, check, context)
             self._keep(net.cpu(), loss.head)
-        self._story = told(net, train, self._curves, self._facts(plan, deviations), self.numbers)
+        self._story = told(net, train, self._curves, self._facts(plan, deviations), self.numbers, self.sketch(train))
 
     def _keep(self, net: nn.Module, head: str) -> None:
         """The network as a graph, answers included; from now on the graph is what answers."""
