@@ -2,7 +2,7 @@
 
 import importlib.util
 import json
-from typing import Any, ClassVar, NamedTuple
+from typing import Any, ClassVar, NamedTuple, Protocol, runtime_checkable
 
 from thirtyfold.core.aim import Goal
 from thirtyfold.core.encoder import Encoded
@@ -12,7 +12,7 @@ from thirtyfold.core.model import Candidate, Model
 from thirtyfold.core.spec import Spec
 from thirtyfold.core.step import Context
 
-__all__ = ["Build", "Built"]
+__all__ = ["Build", "Built", "Sketched"]
 
 MODELS: Family[Model] = Family("learn.models")
 LIBRARIES = {
@@ -24,6 +24,15 @@ LIBRARIES = {
     "mlp": ("torch", "PyTorch"),
     "nearest": ("onnxruntime", "ONNX Runtime"),
 }
+
+
+@runtime_checkable
+class Sketched(Protocol):
+    """A model that can tell what it will be made of before it learns."""
+
+    def sketch(self, train: Encoded) -> TableView:
+        """Its parts for rows like these. Raises SpecError where it cannot be made for them."""
+        ...
 
 
 class Built(NamedTuple):
@@ -53,6 +62,7 @@ class Build:
         )
         shapes = "; ".join(f"{c.word} reads {len(train_rows[c.form].names)} numbers ({c.form})" for c in blueprints)
         view = TableView("What is built", ("model", "form", "features", "options"), rows)
+        views = (*_sketches(blueprints, train_rows), view)
         return Built(
             blueprints,
             [
@@ -61,7 +71,7 @@ class Build:
                     f"{', '.join(used)} on the CPU with {counted(context.threads, 'thread')}. {_other(blueprints)}",
                     {"frameworks": used, "device": "cpu", "threads": context.threads},
                 ),
-                Evidence(14, f"{shapes}; each answers with {outputs}.", {"models": len(blueprints)}, (view,)),
+                Evidence(14, f"{shapes}; each answers with {outputs}.", {"models": len(blueprints)}, views),
                 self._start(blueprints),
             ],
         )
@@ -79,6 +89,12 @@ class Build:
             f"{self.seed}; all other candidates start empty or at zero.",
             {"seed": self.seed, "initializers": sorted(words)},
         )
+
+
+def _sketches(blueprints: list[Candidate], rows: dict[str, Encoded]) -> list[TableView]:
+    """What the models that can tell are made of, which they refuse here where they do not fit the data."""
+    models = [(MODELS.build({c.word: c.options}, "model"), rows[c.form]) for c in blueprints]
+    return [model.sketch(train) for model, train in models if isinstance(model, Sketched)]
 
 
 def _other(blueprints: list[Candidate]) -> str:

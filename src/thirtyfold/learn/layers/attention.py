@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Annotated, ClassVar
+from typing import TYPE_CHECKING, Annotated
 
 from pydantic import Field
 
@@ -21,7 +21,7 @@ class Attention(Layer):
     Normalized before each part (Xiong et al. 2020); where a place stands is learned.
     """
 
-    takes: ClassVar[tuple[Kind, ...]] = ("sequence",)
+    takes: tuple[Kind, ...] = ("sequence",)
 
     def __init__(
         self, heads: Annotated[int, Field(ge=1, le=64)] = 4, dropout: Annotated[float, Field(ge=0, lt=1)] = 0.1

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Annotated, ClassVar
+from typing import TYPE_CHECKING, Annotated
 
 from pydantic import Field
 
@@ -19,7 +19,7 @@ __all__ = ["Conv"]
 class Conv(Layer):
     """Small patterns looked for everywhere: in images and sounds in two directions, in sequences in one."""
 
-    takes: ClassVar[tuple[Kind, ...]] = ("image", "sequence")
+    takes: tuple[Kind, ...] = ("image", "sequence")
 
     def __init__(
         self,

@@ -1,6 +1,6 @@
 """Dense: every unit sees all that comes in."""
 
-from typing import TYPE_CHECKING, Annotated, ClassVar
+from typing import TYPE_CHECKING, Annotated
 
 from pydantic import Field
 
@@ -17,7 +17,7 @@ __all__ = ["Dense"]
 class Dense(Layer):
     """Units that each weigh everything that comes in; images are laid flat and sequences pooled for it."""
 
-    takes: ClassVar[tuple[Kind, ...]] = ("vector",)
+    takes: tuple[Kind, ...] = ("vector",)
 
     def __init__(
         self, units: Annotated[int, Field(ge=1, le=65_536)] = 128, activation: Annotated[Choice | None, LAYERS] = "relu"

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Annotated, ClassVar
+from typing import TYPE_CHECKING, Annotated
 
 from pydantic import Field
 
@@ -20,7 +20,7 @@ class Embedding(Layer):
     Columns as in Gorishniy et al. 2021: value times one learned row plus another, so that attention can compare them.
     """
 
-    takes: ClassVar[tuple[Kind, ...]] = ("tokens", "vector")
+    takes: tuple[Kind, ...] = ("tokens", "vector")
 
     def __init__(self, width: Annotated[int, Field(ge=1, le=4096)] = 64) -> None:
         """Set the options.

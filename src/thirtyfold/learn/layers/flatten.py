@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, ClassVar
+from typing import TYPE_CHECKING
 
 from thirtyfold.learn.nets.shapes import Kind, Layer, Shape
 
@@ -15,7 +15,7 @@ __all__ = ["Flatten"]
 class Flatten(Layer):
     """All points or places side by side as plain numbers: keeps where something was seen, and takes many weights."""
 
-    takes: ClassVar[tuple[Kind, ...]] = ("image", "sequence", "vector")
+    takes: tuple[Kind, ...] = ("image", "sequence", "vector")
 
     def gives(self, given: Shape) -> Shape:
         total = 1

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, ClassVar, Literal
+from typing import TYPE_CHECKING, Literal
 
 from thirtyfold.learn.nets.sequences import FAR
 from thirtyfold.learn.nets.shapes import Kind, Layer, Shape
@@ -16,7 +16,7 @@ __all__ = ["GlobalPool"]
 class GlobalPool(Layer):
     """One number a channel for a whole image or sequence, wherever it was seen: few weights behind it, any length."""
 
-    takes: ClassVar[tuple[Kind, ...]] = ("image", "sequence")
+    takes: tuple[Kind, ...] = ("image", "sequence")
 
     def __init__(self, kind: Literal["mean", "max", "both"] = "mean") -> None:
         """Set the options.

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, ClassVar
+from typing import TYPE_CHECKING
 
 from thirtyfold.learn.nets.shapes import Kind, Layer, Shape
 
@@ -15,7 +15,7 @@ __all__ = ["Lines"]
 class Lines(Layer):
     """An image as a sequence of its lines, a sound as one of its moments; put in where a sequence is needed."""
 
-    takes: ClassVar[tuple[Kind, ...]] = ("image",)
+    takes: tuple[Kind, ...] = ("image",)
 
     def gives(self, given: Shape) -> Shape:
         channels, height, width = given.size

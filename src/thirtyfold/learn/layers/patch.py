@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Annotated, ClassVar
+from typing import TYPE_CHECKING, Annotated
 
 from pydantic import Field
 
@@ -17,7 +17,7 @@ __all__ = ["Patch"]
 class Patch(Layer):
     """An image cut into squares, each made a place of a sequence (Dosovitskiy et al. 2021): for attention."""
 
-    takes: ClassVar[tuple[Kind, ...]] = ("image",)
+    takes: tuple[Kind, ...] = ("image",)
 
     def __init__(
         self, width: Annotated[int, Field(ge=1, le=4096)] = 64, size: Annotated[int, Field(ge=1, le=64)] = 4

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Annotated, ClassVar, Literal
+from typing import TYPE_CHECKING, Annotated, Literal
 
 from pydantic import Field
 
@@ -18,7 +18,7 @@ __all__ = ["Pool"]
 class Pool(Layer):
     """Neighboring points or places become one: their largest or mean answer. Halves what comes next has to see."""
 
-    takes: ClassVar[tuple[Kind, ...]] = ("image", "sequence")
+    takes: tuple[Kind, ...] = ("image", "sequence")
 
     def __init__(self, size: Annotated[int, Field(ge=2, le=64)] = 2, kind: Literal["max", "mean"] = "max") -> None:
         """Set the options.

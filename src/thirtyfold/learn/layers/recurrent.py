@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Annotated, ClassVar, Literal
+from typing import TYPE_CHECKING, Annotated, Literal
 
 from pydantic import Field
 
@@ -17,7 +17,7 @@ __all__ = ["Recurrent"]
 class Recurrent(Layer):
     """Reads a sequence place after place with a memory, from both ends: where order decides."""
 
-    takes: ClassVar[tuple[Kind, ...]] = ("sequence",)
+    takes: tuple[Kind, ...] = ("sequence",)
 
     def __init__(
         self,

@@ -35,6 +35,7 @@ class Residual(Layer):
         """
         self.layers = [part for layer in layers if (part := made(layer)) is not None]
         self.activation = made(activation)
+        self.takes = self.layers[0].takes if self.layers else self.takes
 
     def gives(self, given: Shape) -> Shape:
         out = self._steps(given)[-1].made

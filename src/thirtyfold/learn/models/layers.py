@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import inspect
 from collections.abc import Sequence
+from functools import cached_property
 from typing import TYPE_CHECKING, Annotated, Any, ClassVar
 
 from thirtyfold.core.encoder import Block, Encoded
@@ -72,12 +73,18 @@ class Layers(Network):
             balance: Weigh classes so that each counts the same.
         """
         given = dict(locals())
-        chosen: Any = layers if isinstance(layers, list) else [layers]
-        self.layers: list[Layer] = [layer for choice in chosen if (layer := made(choice)) is not None]
+        chosen: list[Any] = layers if isinstance(layers, list) else [layers]
         options = {n: given[n] for n in inspect.signature(type(self)).parameters}
-        super().__init__({**options, "layers": [layer.choice for layer in self.layers]})
-        if (fault := known_faults(self.layers, WHERE)) is not None:
+        spelled = [c.choice if isinstance(c, Layer) else c for c in chosen]
+        super().__init__({**options, "layers": spelled})
+        self._chosen = chosen
+        if all(isinstance(c, Layer) for c in chosen) and (fault := known_faults(chosen, WHERE)) is not None:
             raise fault
+
+    @cached_property
+    def layers(self) -> list[Layer]:
+        """The layers of the list; of a saved model they are not needed, and not made, until it learns again."""
+        return [layer for choice in self._chosen if (layer := made(choice)) is not None]
 
     def over(self, blocks: Sequence[Block], normal: Sequence[Normal], outputs: int) -> nn.Module:
         behind = [m for r in self.regularizers if (m := r.layer()) is not None]
@@ -85,9 +92,9 @@ class Layers(Network):
         skipping(net, self.regularizers)
         return net
 
-    def sketch(self, train: Encoded) -> tuple[TableView, ...]:
+    def sketch(self, train: Encoded) -> TableView:
         """The table of layers, shapes and weights. Raises SpecError where shapes cannot meet."""
-        return (drawn_plan(walked(self.layers, train.blocks, train.classes or 1, WHERE), train.blocks),)
+        return drawn_plan(walked(self.layers, train.blocks, train.classes or 1, WHERE), train.blocks)
 
     def measures(self) -> dict[str, tuple[Any, Any]]:
         """What holds it back from learning the training rows by heart: option -> (as it is, off)."""

@@ -11,7 +11,6 @@ from pydantic import Field
 
 from thirtyfold.core.encoder import Block, Encoded
 from thirtyfold.core.errors import Fault, SpecError
-from thirtyfold.core.evidence import TableView
 from thirtyfold.core.fieldtype import Array
 from thirtyfold.core.late import np
 from thirtyfold.core.step import Context
@@ -54,11 +53,6 @@ class Network(Learner, ABC):
     def over(self, blocks: Sequence[Block], normal: Sequence[Normal], outputs: int) -> nn.Module:
         """The network for rows of these blocks, each with mean and deviation. Raises SpecError."""
 
-    def sketch(self, train: Encoded) -> tuple[TableView, ...]:
-        """What can be told of the network before it is made, for rows like these. Raises SpecError."""
-        del train
-        return ()
-
     def fit(self, train: Encoded, validation: Encoded | None, context: Context) -> None:
         self._state = {
             "layout": [[b.form, list(b.shape), b.column, b.codes] for b in train.blocks],
@@ -96,7 +90,7 @@ class Network(Learner, ABC):
             rows = rows_of(train, scale, weights(train, balance=self.numbers["balance"]))
             self._curves = learn(net.to(device), plan, rows, check, context)
             self._keep(net.cpu(), loss.head)
-        self._story = told(net, train, self._curves, self._facts(plan, deviations), self.numbers, self.sketch(train))
+        self._story = told(net, train, self._curves, self._facts(plan, deviations), self.numbers)
 
     def _keep(self, net: nn.Module, head: str) -> None:
         """The network as a graph, answers included; from now on the graph is what answers."""

@@ -41,7 +41,7 @@ class Misfit(Exception):
 class Layer:
     """One entry of a list of layers. Override ``gives`` and ``module``; the rest says how it stands among others."""
 
-    takes: ClassVar[tuple[Kind, ...]] = ("image", "sequence", "vector")
+    takes: tuple[Kind, ...] = ("image", "sequence", "vector")
     """What it can be given; anything else is made one of these first where there is one right way."""
     curved: ClassVar[bool] = False
     """Whether it is a curve, so that none is put in where one is due."""

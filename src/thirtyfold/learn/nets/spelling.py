@@ -51,7 +51,7 @@ def _options(names: list[str], rest: list[str], text: str, where: str) -> dict[s
         elif names and not found:
             found[names[0]] = yaml.safe_load(head)
         else:
-            what = f"'{head}' in '{text}' is no option." if head not in names else f"'{head}' in '{text}' has no value."
+            what = f"'{head}' in '{text}' {'has no value' if head in names else 'is not the name of an option'}."
             raise SpecError(Fault(where, what, ", ".join(names) or "no options", nearest(head, names)))
     return found
 
@@ -73,10 +73,10 @@ def words_of(layer: Layer) -> str:
         value = options.get(name, default)
         if isinstance(value, list):
             said.append(f"[{', '.join(words_of(part) for part in getattr(layer, name))}]")
-        elif at == 0 and value not in (None, default):
+        elif at == 0 and not isinstance(value, dict):
             said.append(str(value))
         elif at and value != default and _plain(value) != default:
-            said.append(f"{name} {_plain(value)}")
+            said.append(f"{name} {'null' if value is None else _plain(value)}")
     return " ".join(said)
 
 

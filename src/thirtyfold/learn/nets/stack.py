@@ -130,7 +130,8 @@ def _made(layer: Layer, place: str, given: Shape, before: Sequence[Step], where:
             raise Misfit(f"it takes {kinds}", kinds, _try(layer, given))
         return layer.gives(given)
     except Misfit as misfit:
-        source = f"'{before[-1].words}' before it" if before else "the data"
+        named = next((step for step in reversed(before) if step.place), None)
+        source = f"'{named.words}' before it" if named else "the data"
         told = f"layer {place}, '{words_of(layer)}'" if place.isdigit() or "." in place else f"'{words_of(layer)}'"
         what = f"{told}, gets {given} from {source}: {misfit.what}."
         at = f"{where}.{int(place) - 1}" if place.isdigit() else where
@@ -140,8 +141,10 @@ def _made(layer: Layer, place: str, given: Shape, before: Sequence[Step], where:
 def _try(layer: Layer, given: Shape) -> str:
     """What may help where a layer cannot take what it is given."""
     if given.kind == "vector" and "sequence" in layer.takes:
-        return "Move it before the first 'dense', 'flatten' or 'global pool'; plain columns become a sequence by "\
+        return (
+            "Move it before the first 'dense', 'flatten' or 'global pool'; plain columns become a sequence by "
             "'embedding 16' as the first layer."
+        )
     if given.kind == "vector":
         return "Move it before the first 'dense', 'flatten' or 'global pool'."
     return "Take it out, or put it where this comes in."
@@ -265,9 +268,9 @@ def _entry(block: Block, mean: list[float], deviation: list[float]) -> nn.Module
 
     if block.form == "tokens":
         return nn.Identity()
-    size = started(block).size
+    size = tuple(s or 1 for s in started(block).size)
     wide = {"image": (1, size[0], 1, 1), "frames": (1, 1, 1, size[-1]), "vector": (1, size[0])}[block.form]
-    centered = centering(mean, deviation, tuple(s or 1 for s in wide))
+    centered = centering(mean, deviation, wide)
 
     class Entry(nn.Module):
         def __init__(self) -> None:
@@ -292,12 +295,15 @@ def drawn_plan(walk: Walk, blocks: Sequence[Block]) -> TableView:
             rows.append(_row(step, f" ({block.column})" if several and block.column else ""))
     rows += [_row(step, "") for step in walk.trunk]
     total = sum(row[-1] for row in rows)
-    note = f"{total:,} weights and offsets. Layers without a number were put in, because the ones beside them need them."
+    note = (
+        f"{total:,} weights and offsets. Layers without a number were put in, because the ones beside them need them."
+    )
     return TableView("Layers", ("layer", "words", "takes", "gives", "weights"), tuple(rows), note)
 
 
 def _row(step: Step, of: str) -> tuple[Any, ...]:
-    return step.place, step.words + of, str(step.given), str(step.made), _weights(step)
+    words = step.words.removesuffix(" activation null") if step.place == "answer" else step.words
+    return step.place, words + of, str(step.given), str(step.made), _weights(step)
 
 
 def _name(step: Step) -> str:

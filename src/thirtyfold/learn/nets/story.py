@@ -19,23 +19,18 @@ SHOWN = 12
 
 
 def told(
-    network: nn.Module,
-    train: Encoded,
-    curves: Curves,
-    facts: Mapping[str, Any],
-    options: Mapping[str, Any],
-    sketch: tuple[TableView, ...] = (),
+    network: nn.Module, train: Encoded, curves: Curves, facts: Mapping[str, Any], options: Mapping[str, Any]
 ) -> list[Evidence]:
-    """Evidence for steps 13 to 20 of one training; ``sketch`` takes the place of the table of layers."""
+    """Evidence for steps 13 to 20 of one training."""
     largest = dict(sorted(facts["drawn"].items(), key=lambda p: p[0])[:SHOWN])
     outputs = train.classes or 1
     whole = {**facts, "sizes": [len(train.names), outputs], "drawn": largest}
     found = glass_box(train, curves, whole, {**options, "activation": "relu"})
-    own = {14: _built(network, train, sketch), 15: _started(facts), 19: _updated(curves.first, facts["optimizer"])}
+    own = {14: _built(network, train), 15: _started(facts), 19: _updated(curves.first, facts["optimizer"])}
     return [own.get(e.step, e) for e in found]
 
 
-def _built(network: nn.Module, train: Encoded, sketch: tuple[TableView, ...]) -> Evidence:
+def _built(network: nn.Module, train: Encoded) -> Evidence:
     """The layers with their sizes."""
     count = sum(p.numel() for p in network.parameters())
     rows = tuple(
@@ -49,8 +44,7 @@ def _built(network: nn.Module, train: Encoded, sketch: tuple[TableView, ...]) ->
     )
     why += "head decides on all of them side by side."
     numbers = {"parameters": count, "blocks": [[b.form, list(b.shape), b.column] for b in train.blocks]}
-    view = TableView("Layers", ("name", "kind", "size", "weights"), rows)
-    return Evidence(14, why, numbers, sketch or (view,))
+    return Evidence(14, why, numbers, (TableView("Layers", ("name", "kind", "size", "weights"), rows),))
 
 
 def _started(facts: Mapping[str, Any]) -> Evidence:
