@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Any, ClassVar
 
 from thirtyfold.core.encoder import Block, Encoded
 from thirtyfold.core.evidence import TableView
-from thirtyfold.core.family import Choice, Family, split_choice
+from thirtyfold.core.family import Choice, Family
 from thirtyfold.core.fieldtype import Form
 from thirtyfold.core.model import Dial
 from thirtyfold.learn.nets.network import Batch, Clip, Compile, Count, Network
@@ -44,7 +44,7 @@ class Layers(Network):
         clip: Clip = 1.0,
         loss: Annotated[Choice | None, Family("learn.losses")] = None,
         optimizer: Annotated[Choice, Family("learn.optimizers")] = {"adamw": {"rate": 2e-3, "decay": 0.05}},  # noqa: B006
-        initializer: Annotated[Choice, Family("learn.initializers")] = "kaiming",
+        initializer: Annotated[Choice, Family("learn.initializers")] = "xavier",
         schedule: Annotated[Choice, Family("learn.schedules")] = "cosine",
         regularizers: Annotated[list[Choice], Family("learn.regularizers")] = ["early_stopping"],  # noqa: B006
         framework: Annotated[Choice, Family("learn.frameworks")] = "pytorch",
@@ -99,7 +99,7 @@ class Layers(Network):
     def measures(self) -> dict[str, tuple[Any, Any]]:
         """What holds it back from learning the training rows by heart: option -> (as it is, off)."""
         whole = self.numbers["layers"]
-        without = [c for c in whole if split_choice(c, WHERE)[0] != "dropout"]
+        without = [c for c in whole if LAYERS.check(c, WHERE)[0] != "dropout"]
         own = {"layers": (whole, without)} if len(without) < len(whole) else {}
         return {**own, **super().measures()}
 
