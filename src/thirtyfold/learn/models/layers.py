@@ -12,7 +12,7 @@ from thirtyfold.core.evidence import TableView
 from thirtyfold.core.family import Choice, Family
 from thirtyfold.core.fieldtype import Form
 from thirtyfold.core.model import Dial
-from thirtyfold.learn.nets.network import Batch, Clip, Compile, Count, Network
+from thirtyfold.learn.nets.network import Batch, Clip, Compile, Count, Fused
 from thirtyfold.learn.nets.shapes import Layer
 from thirtyfold.learn.nets.spelling import LAYERS, made
 from thirtyfold.learn.nets.stack import drawn_plan, known_faults, stacked, walked
@@ -27,7 +27,7 @@ __all__ = ["Layers"]
 WHERE = "model.layers.layers"
 
 
-class Layers(Network):
+class Layers(Fused):
     """Your own list of layers, ``layers: [conv 32, pool, dense 128]``, with every shape checked before anything runs.
 
     Takes images, sounds, tokens and plain columns. Several of them in a row go through the list on their own up to the

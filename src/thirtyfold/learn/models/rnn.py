@@ -12,7 +12,7 @@ from thirtyfold.core.encoder import Block
 from thirtyfold.core.family import Choice, Family
 from thirtyfold.core.fieldtype import Form
 from thirtyfold.core.model import Dial
-from thirtyfold.learn.nets.network import Batch, Clip, Compile, Count, Dropout, Network
+from thirtyfold.learn.nets.network import Batch, Clip, Compile, Count, Dropout, Fused
 from thirtyfold.learn.nets.stems import Normal, Reader, fusion
 from thirtyfold.learn.parts import Precision
 
@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 __all__ = ["Rnn"]
 
 
-class Rnn(Network):
+class Rnn(Fused):
     """A memory that goes through a sequence from both ends: order counts, and so does what stood long before.
 
     Takes ``tokens``, ``frames`` and ``image`` (line by line), several of them in a row, and numbers and categories

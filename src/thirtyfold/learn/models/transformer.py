@@ -13,7 +13,7 @@ from thirtyfold.core.errors import Fault, SpecError
 from thirtyfold.core.family import Choice, Family
 from thirtyfold.core.fieldtype import Form
 from thirtyfold.core.model import Dial
-from thirtyfold.learn.nets.network import Batch, Clip, Compile, Count, Dropout, Network
+from thirtyfold.learn.nets.network import Batch, Clip, Compile, Count, Dropout, Fused
 from thirtyfold.learn.nets.stems import Normal, Reader, fusion
 from thirtyfold.learn.parts import Precision
 
@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 __all__ = ["Transformer"]
 
 
-class Transformer(Network):
+class Transformer(Fused):
     """Attention over tokens, frames or squares of a picture: what belongs together may stand far apart.
 
     Takes ``tokens``, ``frames`` and ``image`` (cut into squares), several of them in a row, and numbers and categories

@@ -250,14 +250,20 @@ def _residual(inside: int, outside: int, steps: tuple[int, int]) -> nn.Module:
 def drawn_by(network: nn.Module, initializer: Initializer, seed: int) -> dict[str, float]:
     """Draw every weight of two dimensions and more anew from the seed; returns their deviations by name.
 
-    A convolution is drawn as the matrix (out, in * height * width) that it is.
+    A convolution is drawn as the matrix (out, in * height * width) that it is. A module with a method
+    ``start(generator)`` draws its own weights.
     """
     import torch
 
     generator = torch.Generator().manual_seed(seed)
     deviations: dict[str, float] = {}
+    own = {n: m for n, m in network.named_modules() if hasattr(m, "start")}
     with torch.no_grad():
+        for module in own.values():
+            module.start(generator)
         for name, weight in network.named_parameters():
+            if name.rpartition(".")[0] in own:
+                continue
             if weight.ndim < 2:
                 if name.endswith("bias"):
                     weight.zero_()

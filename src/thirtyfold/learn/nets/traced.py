@@ -221,6 +221,26 @@ def _whole(pen: _Pen, node: Node, inputs: list[str], output: str) -> str:
     return pen.graph.add("Cast", inputs, output, to=TensorProto.INT64)
 
 
+def _small(pen: _Pen, node: Node, inputs: list[str], output: str) -> str:
+    """Yes and no as 1 and 0."""
+    from onnx import TensorProto
+
+    del node
+    return pen.graph.add("Cast", inputs, output, to=TensorProto.FLOAT)
+
+
+def _filled(pen: _Pen, node: Node, inputs: list[str], output: str) -> str:
+    """A number where there is none."""
+    value = pen.number(output, "number", node.args[1], np.float32)
+    return pen.graph.add("Where", [pen.graph.add("IsNaN", inputs, f"{output}.none"), value, inputs[0]], output)
+
+
+def _chosen(pen: _Pen, node: Node, inputs: list[str], output: str) -> str:
+    """Places of one axis by their numbers."""
+    axis: Any = node.args[1]
+    return pen.graph.add("Gather", inputs, output, axis=axis)
+
+
 def _table(pen: _Pen, layer: Any, name: str, x: str, output: str) -> str:
     del layer
     return pen.graph.add("Gather", [pen.weight(f"{name}.weight"), x], output, axis=0)
@@ -312,6 +332,13 @@ _CALLS: dict[str, Callable[[_Pen, Node, list[str], str], str]] = {
     "permute": _turned,
     "long": _whole,
     "sign": _alone("Sign"),
+    "isnan": _alone("IsNaN"),
+    "float": _small,
+    "nan_to_num": _filled,
+    "index_select": _chosen,
+    "cos": _alone("Cos"),
+    "sqrt": _alone("Sqrt"),
+    "log": _alone("Log"),
     "matmul": _alone("MatMul"),
     "softmax": _softmax,
     "sum": _over("ReduceSum"),
