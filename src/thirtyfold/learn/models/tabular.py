@@ -40,16 +40,16 @@ class Tabular(Network):
         depth: Annotated[int, Field(ge=1, le=12)] = 2,
         waves: Annotated[int, Field(ge=1, le=256)] = 16,
         embedding: Annotated[int, Field(ge=1, le=256)] = 8,
-        activation: Activation = "relu",
+        activation: Activation = "mish",
         dropout: Dropout = 0.1,
-        epochs: Count = 40,
+        epochs: Count = 30,
         batch: Batch = 256,
         clip: Clip = 1.0,
         loss: Annotated[Choice | None, Family("learn.losses")] = None,
         optimizer: Annotated[Choice, Family("learn.optimizers")] = {"adamw": {"rate": 3e-3, "decay": 0.02}},  # noqa: B006
         initializer: Annotated[Choice, Family("learn.initializers")] = "kaiming",
         schedule: Annotated[Choice, Family("learn.schedules")] = "cosine",
-        regularizers: Annotated[list[Choice], Family("learn.regularizers")] = [{"early_stopping": 10}],  # noqa: B006
+        regularizers: Annotated[list[Choice], Family("learn.regularizers")] = [{"early_stopping": 15}],  # noqa: B006
         framework: Annotated[Choice, Family("learn.frameworks")] = "pytorch",
         *,
         accumulate: Count = 1,

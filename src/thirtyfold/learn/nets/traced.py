@@ -235,6 +235,12 @@ def _filled(pen: _Pen, node: Node, inputs: list[str], output: str) -> str:
     return pen.graph.add("Where", [pen.graph.add("IsNaN", inputs, f"{output}.none"), value, inputs[0]], output)
 
 
+def _held(pen: _Pen, node: Node, inputs: list[str], output: str) -> str:
+    """A number kept between two."""
+    borders = [pen.number(output, n, v, np.float32) for n, v in zip(("low", "high"), node.args[1:], strict=True)]
+    return pen.graph.add("Clip", [*inputs, *borders], output)
+
+
 def _chosen(pen: _Pen, node: Node, inputs: list[str], output: str) -> str:
     """Places of one axis by their numbers."""
     axis: Any = node.args[1]
@@ -336,6 +342,7 @@ _CALLS: dict[str, Callable[[_Pen, Node, list[str], str], str]] = {
     "float": _small,
     "nan_to_num": _filled,
     "index_select": _chosen,
+    "clamp": _held,
     "cos": _alone("Cos"),
     "sqrt": _alone("Sqrt"),
     "log": _alone("Log"),
