@@ -22,6 +22,11 @@ LIBRARIES = {
     "linear": ("sklearn", "scikit-learn"),
     "svm": ("sklearn", "scikit-learn"),
     "mlp": ("torch", "PyTorch"),
+    "tabular": ("torch", "PyTorch"),
+    "layers": ("torch", "PyTorch"),
+    "cnn": ("torch", "PyTorch"),
+    "rnn": ("torch", "PyTorch"),
+    "transformer": ("torch", "PyTorch"),
     "nearest": ("onnxruntime", "ONNX Runtime"),
 }
 
@@ -99,7 +104,7 @@ def _sketches(blueprints: list[Candidate], rows: dict[str, Encoded]) -> list[Tab
 
 def _other(blueprints: list[Candidate]) -> str:
     here = importlib.util.find_spec("torch") is not None
-    if any(c.word == "mlp" for c in blueprints):
+    if any("framework" in c.options for c in blueprints):
         frameworks: Any = Family("learn.frameworks")
         return f"Networks can be computed by {', '.join(frameworks.words())}."
     return "PyTorch is installed but not needed." if here else "PyTorch is not installed and not needed."

@@ -107,6 +107,7 @@ def _auto(case: _Case) -> tuple[list[Candidate], list[tuple[str, str]]]:
             case.rows <= 300_000,
             f"hard to get wrong, and its mistakes differ from boosting's; {case.rows:,} rows",
         ),
+        "tabular": _tabular(case),
         "mlp": _mlp(case),
         "cnn": _reading(case),
         "rnn": (False, "slower than convolutions, which mostly see as much; name it where order decides"),
@@ -133,6 +134,7 @@ def _with_contents(case: _Case) -> dict[str, tuple[bool, str]]:
         "linear": (not small, "a plain model on a very small copy shows what the network adds"),
         "boosting": (more > 0, "strong on the other columns; sees only a very small copy of the rest"),
         "forest": (False, "boosting says the same of such columns"),
+        "tabular": (False, "the network for pictures and sounds takes all other columns beside them"),
         "mlp": (False, "the network for pictures and sounds has dense layers for all other columns"),
     }
 
@@ -180,10 +182,24 @@ def _mlp(case: _Case) -> tuple[bool, str]:
     able = _torch(case)
     if not able[0]:
         return able
+    if _tabular(case)[0]:
+        return False, "'tabular' is the better network for tables, and there is time for it"
     seconds = case.seconds
     if case.rows <= 5000 or (seconds is not None and seconds > 60 + case.rows / 2000):
         return True, "sees smooth borders that trees cannot; it can go on learning from new rows"
     return False, f"{case.rows:,} rows take a network longer than the rest together; give minutes to include it"
+
+
+def _tabular(case: _Case) -> tuple[bool, str]:
+    """The strongest network for tables, where there is time for it."""
+    able = _torch(case)
+    if not able[0]:
+        return able
+    seconds = case.seconds
+    need = 60 + case.rows / 100
+    if seconds is None or seconds < need:
+        return False, f"takes about {need / 2:.0f} seconds for {case.rows:,} rows; give minutes to include it"
+    return True, "the strongest network for tables, several in one; mistakes differ most from boosting's"
 
 
 def _told(

@@ -42,14 +42,14 @@ class Tabular(Network):
         embedding: Annotated[int, Field(ge=1, le=256)] = 8,
         activation: Activation = "mish",
         dropout: Dropout = 0.1,
-        epochs: Count = 30,
+        epochs: Count = 20,
         batch: Batch = 256,
         clip: Clip = 1.0,
         loss: Annotated[Choice | None, Family("learn.losses")] = None,
         optimizer: Annotated[Choice, Family("learn.optimizers")] = {"adamw": {"rate": 3e-3, "decay": 0.02}},  # noqa: B006
         initializer: Annotated[Choice, Family("learn.initializers")] = "kaiming",
         schedule: Annotated[Choice, Family("learn.schedules")] = "cosine",
-        regularizers: Annotated[list[Choice], Family("learn.regularizers")] = [{"early_stopping": 15}],  # noqa: B006
+        regularizers: Annotated[list[Choice], Family("learn.regularizers")] = [{"early_stopping": 10}],  # noqa: B006
         framework: Annotated[Choice, Family("learn.frameworks")] = "pytorch",
         *,
         accumulate: Count = 1,
