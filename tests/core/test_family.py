@@ -15,7 +15,8 @@ from thirtyfold.core.family import Family, checked, split_choice, word_of
 FOLDERS = [
     "aim.tasks", "aim.metrics", "data.sources", "data.cleaners", "data.labelers", "data.splitters", "data.types",
     "learn.models", "learn.layers", "learn.losses", "learn.optimizers", "learn.initializers", "learn.schedules",
-    "learn.regularizers", "learn.searchers", "learn.frameworks", "prove.audits", "ship.compressors", "ship.formats", "ship.targets",
+    "learn.regularizers", "learn.searchers", "learn.frameworks", "prove.audits", "ship.compressors", "ship.formats",
+    "ship.targets",
     "watch.monitors", "watch.triggers",
 ]  # fmt: skip
 

@@ -1,9 +1,9 @@
 """Columns: a network for tables: every column made numbers that a network can see, then several networks in one.
 
 Columns as in RealMLP (Holzmüller et al. 2024): by median and quartiles, far ends bent in smoothly, each number beside
-learned waves of itself, each category an embedding. The network as in TabM (Gorishniy et al. 2025): members share their
-matrices and differ in what they multiply before and after (BatchEnsemble, Wen et al. 2020); each learns by its own
-loss, and the answer is the mean of theirs.
+learned waves of its place, each category an embedding. The network as in TabM (Gorishniy et al. 2025): members share
+their matrices and differ in what they multiply before and after (BatchEnsemble, Wen et al. 2020); each learns by its
+own loss, and the answer is the mean of theirs.
 """
 
 from __future__ import annotations
@@ -25,10 +25,10 @@ __all__ = ["Each", "Form", "Sizes", "known", "tabular"]
 
 BENT = 3.0
 """Where a number is bent in: x / sqrt(1 + (x / 3)^2) is nearly x around 0 and never beyond 3."""
-OFTEN = 1.0
-"""Deviation of the waves' frequencies at the start, in waves for each spread of a column. 0.1 (as in RealMLP) took
-twice the epochs on bike_sharing."""
-PIECES = 32
+OFTEN = 0.2
+"""Deviation of the waves' frequencies at the start, in waves for each piece. On 10,000 rows of adult waves over pieces
+gain 0.005 ROC AUC over waves over scaled values: what matters there is which of a few values a column has."""
+PIECES = 64
 """Pieces that a number is cut into, at most, as in Gorishniy et al. 2022."""
 NEVER = 1e30
 """How wide a piece is that nothing is in."""
@@ -175,15 +175,16 @@ def _columns(form: Form, sizes: Sizes) -> tuple[nn.Module, int]:
                 self.table = nn.Embedding(int(offsets[-1]), sizes.embedding)
 
         def forward(self, x: Tensor) -> Tensor:
+            parts: Any = self  # buffers, which PyTorch types as modules too
             found: list[Tensor] = []
             if many:
-                scaled = (x.index_select(1, self.numbers) - self.mean) / self.deviation
+                scaled = (x.index_select(1, parts.numbers) - parts.mean) / parts.deviation
                 scaled = scaled.nan_to_num(0.0)
                 found.append(self.spread(scaled))
             if form.missing:
-                found.append(x.index_select(1, self.missing).isnan().float())
+                found.append(x.index_select(1, parts.missing).isnan().float())
             if form.categories:
-                codes = x.index_select(1, self.categories).nan_to_num(-1.0) + self.first
+                codes = x.index_select(1, parts.categories).nan_to_num(-1.0) + parts.first
                 rows = self.table(codes.long())
                 found.append(rows.reshape(-1, len(form.categories) * sizes.embedding))
             return torch.cat(found, 1)
@@ -196,8 +197,8 @@ MADE = 6
 
 
 def _spread(edges: Sequence[Sequence[float]], waves: int) -> nn.Module:
-    """Each number, bent in at both ends, beside what is made of its cosines and of how far it is through each piece:
-    (rows, many) to (rows, many x 7).
+    """Each number, bent in at both ends, beside what is made of how far it is through each piece, and of cosines of its
+    place among the pieces: (rows, many) to (rows, many x 7).
     """
     import torch
     from torch import nn
@@ -221,7 +222,9 @@ def _spread(edges: Sequence[Sequence[float]], waves: int) -> nn.Module:
         def forward(self, x: Tensor) -> Tensor:
             x = x.reshape(-1, many, 1)
             bent = x / (x * x * BENT**-2 + 1.0).sqrt()
-            seen = torch.cat(((bent * self.frequency + self.phase).cos(), self.pieces(x)), 2)
+            through = self.pieces(x)
+            place = through.sum(2).reshape(-1, many, 1)
+            seen = torch.cat(((place * self.frequency + self.phase).cos(), through), 2)
             made = seen.permute(1, 0, 2).matmul(self.weight).permute(1, 0, 2) + self.offset
             return torch.cat((bent, made), 2).reshape(-1, many * (1 + MADE))
 
