@@ -17,7 +17,7 @@ FOLDERS = [
     "learn.models", "learn.layers", "learn.losses", "learn.optimizers", "learn.initializers", "learn.schedules",
     "learn.regularizers", "learn.searchers", "learn.frameworks", "prove.audits", "ship.compressors", "ship.formats",
     "ship.targets",
-    "watch.monitors", "watch.triggers",
+    "ship.targets", "watch.monitors", "watch.triggers",
 ]  # fmt: skip
 
 
