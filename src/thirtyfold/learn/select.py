@@ -20,6 +20,9 @@ TYPES: Family[FieldType] = Family("data.types")
 SHAPED: tuple[Form, ...] = ("image", "frames", "tokens", "sequence")
 """What a column can be to a model that reads it as a whole, and to no other."""
 
+SIZED = {"cnn": (60, 40_000), "tabular": (20, 250_000)}
+"""Networks whose epochs follow from the rows: epochs at most, and rows to see in all (eight epochs at least)."""
+
 
 class Selected(NamedTuple):
     """What this stage gives."""
@@ -145,16 +148,17 @@ def _chosen(case: _Case, rules: dict[str, tuple[bool, str]]) -> tuple[list[Candi
     for word, (use, why) in rules.items():
         kind: Any = MODELS.find(word, "model") if word in known else None
         if use and kind is not None and case.task in kind.tasks:
-            _, options = MODELS.check({word: _sized(case)} if word == "cnn" else word, "model")
+            _, options = MODELS.check({word: _sized(case, word)} if word in SIZED else word, "model")
             chosen.append(Candidate(word, options, _form(kind, case), why))
         else:
             left.append((word, why))
     return chosen, left
 
 
-def _sized(case: _Case) -> dict[str, Any]:
+def _sized(case: _Case, word: str) -> dict[str, Any]:
     """Times through the rows: some thousand steps are enough for few rows, and more rows need fewer times."""
-    return {"epochs": int(min(60, max(8, 40_000 // max(1, case.rows))))}
+    most, rows = SIZED[word]
+    return {"epochs": int(min(most, max(8, rows // max(1, case.rows))))}
 
 
 def _reading(case: _Case) -> tuple[bool, str]:
@@ -196,7 +200,7 @@ def _tabular(case: _Case) -> tuple[bool, str]:
     if not able[0]:
         return able
     seconds = case.seconds
-    need = 60 + case.rows / 100
+    need = 60 + case.rows / 80
     if seconds is None or seconds < need:
         return False, f"takes about {need / 2:.0f} seconds for {case.rows:,} rows; give minutes to include it"
     return True, "the strongest network for tables, several in one; mistakes differ most from boosting's"

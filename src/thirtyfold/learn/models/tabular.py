@@ -41,7 +41,7 @@ class Tabular(Network):
         waves: Annotated[int, Field(ge=1, le=256)] = 16,
         embedding: Annotated[int, Field(ge=1, le=256)] = 8,
         activation: Activation = "mish",
-        dropout: Dropout = 0.1,
+        dropout: Dropout = 0.15,
         epochs: Count = 20,
         batch: Batch = 256,
         clip: Clip = 1.0,
