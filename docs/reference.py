@@ -21,6 +21,7 @@ OTHERS = {
     "task": "aim.tasks",
     "metric": "aim.metrics",
     "(clean)": "data.cleaners",
+    "(layers of models)": "learn.layers",
     "(losses of models)": "learn.losses",
     "(optimizers of models)": "learn.optimizers",
     "(initializers of models)": "learn.initializers",

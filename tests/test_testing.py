@@ -14,6 +14,7 @@ CHECKS = {
     "data.splitters": "check_splitter",
     "data.types": "check_field_type",
     "learn.models": "check_model",
+    "learn.layers": "check_layer",
     "learn.losses": "check_loss",
     "learn.optimizers": "check_optimizer",
     "learn.initializers": "check_initializer",

@@ -128,6 +128,8 @@ def filled(spec: Spec, *, changed_only: bool = False) -> Spec:
         _fill(tree[name], Family(family), name, faults)
     for metric in spec.success:
         _fill(metric, Family("aim.metrics"), f"success.{metric}", faults)
+    if not any(f.where.startswith("model") for f in faults):
+        faults += _together(tree["model"])
     faults += _contradictions(spec)
     if faults:
         raise SpecError(faults)
@@ -154,6 +156,17 @@ def _one(choice: Choice, family: Family[Any], where: str) -> Any:
     word, _ = split_choice(choice, where)
     word, options = family.check(choice, where)
     return {word: _plain(options)} if options else word
+
+
+def _together(model: Choice) -> list[Fault]:
+    """What is wrong with options of the model that are each right: making it says so, and costs nothing."""
+    if model == "auto":
+        return []
+    try:
+        Family[Any]("learn.models").build(model, "model")
+    except (SpecError, MissingExtra) as error:
+        return list(error.faults)
+    return []
 
 
 def _plain(value: Any) -> Any:

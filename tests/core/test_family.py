@@ -15,9 +15,9 @@ from thirtyfold.core.owncode import trust
 
 FOLDERS = [
     "aim.tasks", "aim.metrics", "data.sources", "data.cleaners", "data.labelers", "data.splitters", "data.types",
-    "learn.models", "learn.losses", "learn.optimizers", "learn.initializers", "learn.schedules", "learn.regularizers",
-    "learn.searchers", "learn.frameworks", "prove.audits", "ship.compressors", "ship.formats", "ship.targets",
-    "watch.monitors", "watch.triggers",
+    "learn.models", "learn.layers", "learn.losses", "learn.optimizers", "learn.initializers", "learn.schedules",
+    "learn.regularizers", "learn.searchers", "learn.frameworks", "prove.audits", "ship.compressors", "ship.formats",
+    "ship.targets", "watch.monitors", "watch.triggers",
 ]  # fmt: skip
 
 

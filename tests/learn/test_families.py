@@ -24,6 +24,8 @@ QUICK: dict[str, dict[str, Any]] = {
     "cnn": {**NETWORK, "width": 4},
     "rnn": {**NETWORK, "width": 8},
     "transformer": {**NETWORK, "width": 16, "heads": 2, "depth": 1},
+    "tabular": {"width": 24, "members": 4, "epochs": 10, "batch": 40},
+    "layers": {"layers": ["conv 8", "dense 16"], "epochs": 6, "batch": 40, "optimizer": {"adamw": {"rate": 0.01}}},
     "ensemble": {"members": [{"boosting": {"rounds": 60}}, {"forest": {"trees": 20}}], "weights": [3, 1]},
 }
 CHECKS = {

@@ -101,6 +101,17 @@ def test_a_model_for_another_task_is_refused(cancer: Case, monkeypatch: pytest.M
         run(cancer, spec(model="tree"), stages=(Select,))
 
 
+@pytest.mark.step(11)
+def test_auto_takes_the_network_for_tables_where_there_is_time(cancer: Case) -> None:
+    found = {}
+    for seconds in (None, 30.0, 600.0):
+        (evidence,) = run(cancer, spec(), Quiet(seconds=seconds), stages=(Select,))["evidence"]
+        found[seconds] = {row[0]: (row[1], row[2]) for row in evidence.tables[0].rows}
+    assert found[None]["tabular"][0] == found[30.0]["tabular"][0] == "no"
+    assert "give minutes to include it" in found[30.0]["tabular"][1]
+    assert found[600.0]["tabular"][0] == "yes" and found[600.0]["mlp"][0] == "no"
+
+
 @pytest.mark.step(13)
 def test_without_torch_the_network_is_left_out_and_it_is_said(cancer: Case, monkeypatch: pytest.MonkeyPatch) -> None:
     import importlib.util

@@ -2,7 +2,7 @@
 
 import importlib.util
 import json
-from typing import Any, ClassVar, NamedTuple
+from typing import Any, ClassVar, NamedTuple, Protocol, runtime_checkable
 
 from thirtyfold.core.aim import Goal
 from thirtyfold.core.encoder import Encoded
@@ -12,7 +12,7 @@ from thirtyfold.core.model import Candidate, Model
 from thirtyfold.core.spec import Spec
 from thirtyfold.core.step import Context
 
-__all__ = ["Build", "Built"]
+__all__ = ["Build", "Built", "Sketched"]
 
 MODELS: Family[Model] = Family("learn.models")
 LIBRARIES = {
@@ -22,8 +22,22 @@ LIBRARIES = {
     "linear": ("sklearn", "scikit-learn"),
     "svm": ("sklearn", "scikit-learn"),
     "mlp": ("torch", "PyTorch"),
+    "tabular": ("torch", "PyTorch"),
+    "layers": ("torch", "PyTorch"),
+    "cnn": ("torch", "PyTorch"),
+    "rnn": ("torch", "PyTorch"),
+    "transformer": ("torch", "PyTorch"),
     "nearest": ("onnxruntime", "ONNX Runtime"),
 }
+
+
+@runtime_checkable
+class Sketched(Protocol):
+    """A model that can tell what it will be made of before it learns."""
+
+    def sketch(self, train: Encoded) -> TableView:
+        """Its parts for rows like these. Raises SpecError where it cannot be made for them."""
+        ...
 
 
 class Built(NamedTuple):
@@ -53,6 +67,7 @@ class Build:
         )
         shapes = "; ".join(f"{c.word} reads {len(train_rows[c.form].names)} numbers ({c.form})" for c in blueprints)
         view = TableView("What is built", ("model", "form", "features", "options"), rows)
+        views = (*_sketches(blueprints, train_rows), view)
         return Built(
             blueprints,
             [
@@ -61,7 +76,7 @@ class Build:
                     f"{', '.join(used)} on the CPU with {counted(context.threads, 'thread')}. {_other(blueprints)}",
                     {"frameworks": used, "device": "cpu", "threads": context.threads},
                 ),
-                Evidence(14, f"{shapes}; each answers with {outputs}.", {"models": len(blueprints)}, (view,)),
+                Evidence(14, f"{shapes}; each answers with {outputs}.", {"models": len(blueprints)}, views),
                 self._start(blueprints),
             ],
         )
@@ -81,9 +96,15 @@ class Build:
         )
 
 
+def _sketches(blueprints: list[Candidate], rows: dict[str, Encoded]) -> list[TableView]:
+    """What the models that can tell are made of, which they refuse here where they do not fit the data."""
+    models = [(MODELS.build({c.word: c.options}, "model"), rows[c.form]) for c in blueprints]
+    return [model.sketch(train) for model, train in models if isinstance(model, Sketched)]
+
+
 def _other(blueprints: list[Candidate]) -> str:
     here = importlib.util.find_spec("torch") is not None
-    if any(c.word == "mlp" for c in blueprints):
+    if any("framework" in c.options for c in blueprints):
         frameworks: Any = Family("learn.frameworks")
         return f"Networks can be computed by {', '.join(frameworks.words())}."
     return "PyTorch is installed but not needed." if here else "PyTorch is not installed and not needed."

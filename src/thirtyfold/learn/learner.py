@@ -65,7 +65,7 @@ class Learner:
     def measures(self) -> dict[str, tuple[Any, Any]]:
         """What holds it back from learning the training rows by heart: option -> (as it is, off)."""
         found: dict[str, tuple[Any, Any]] = {}
-        if self.numbers["dropout"]:
+        if self.numbers.get("dropout"):
             found["dropout"] = (self.numbers["dropout"], 0.0)
         if self.regularizers:
             found["regularizers"] = ([_spelled(r) for r in self.regularizers], [])

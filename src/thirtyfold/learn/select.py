@@ -21,6 +21,9 @@ TYPES: Family[FieldType] = Family("data.types")
 SHAPED: tuple[Form, ...] = ("image", "frames", "tokens", "sequence")
 """What a column can be to a model that reads it as a whole, and to no other."""
 
+SIZED = {"cnn": (60, 40_000), "tabular": (20, 250_000)}
+"""Networks whose epochs follow from the rows: epochs at most, and rows to see in all (eight epochs at least)."""
+
 
 class Selected(NamedTuple):
     """What this stage gives."""
@@ -108,6 +111,7 @@ def _auto(case: _Case) -> tuple[list[Candidate], list[tuple[str, str]]]:
             case.rows <= 300_000,
             f"hard to get wrong, and its mistakes differ from boosting's; {case.rows:,} rows",
         ),
+        "tabular": _tabular(case),
         "mlp": _mlp(case),
         "cnn": _reading(case),
         "rnn": (False, "slower than convolutions, which mostly see as much; name it where order decides"),
@@ -134,6 +138,7 @@ def _with_contents(case: _Case) -> dict[str, tuple[bool, str]]:
         "linear": (not small, "a plain model on a very small copy shows what the network adds"),
         "boosting": (more > 0, "strong on the other columns; sees only a very small copy of the rest"),
         "forest": (False, "boosting says the same of such columns"),
+        "tabular": (False, "the network for pictures and sounds takes all other columns beside them"),
         "mlp": (False, "the network for pictures and sounds has dense layers for all other columns"),
     }
 
@@ -144,16 +149,17 @@ def _chosen(case: _Case, rules: dict[str, tuple[bool, str]]) -> tuple[list[Candi
     for word, (use, why) in rules.items():
         kind: Any = MODELS.find(word, "model") if word in known else None
         if use and kind is not None and suits(kind.tasks, case.task):
-            _, options = MODELS.check({word: _sized(case)} if word == "cnn" else word, "model")
+            _, options = MODELS.check({word: _sized(case, word)} if word in SIZED else word, "model")
             chosen.append(Candidate(word, options, _form(kind, case), why))
         else:
             left.append((word, why))
     return chosen, left
 
 
-def _sized(case: _Case) -> dict[str, Any]:
+def _sized(case: _Case, word: str) -> dict[str, Any]:
     """Times through the rows: some thousand steps are enough for few rows, and more rows need fewer times."""
-    return {"epochs": int(min(60, max(8, 40_000 // max(1, case.rows))))}
+    most, rows = SIZED[word]
+    return {"epochs": int(min(most, max(8, rows // max(1, case.rows))))}
 
 
 def _reading(case: _Case) -> tuple[bool, str]:
@@ -181,10 +187,24 @@ def _mlp(case: _Case) -> tuple[bool, str]:
     able = _torch(case)
     if not able[0]:
         return able
+    if _tabular(case)[0]:
+        return False, "'tabular' is made for tables, and there is time for it"
     seconds = case.seconds
     if case.rows <= 5000 or (seconds is not None and seconds > 60 + case.rows / 2000):
         return True, "sees smooth borders that trees cannot; it can go on learning from new rows"
     return False, f"{case.rows:,} rows take a network longer than the rest together; give minutes to include it"
+
+
+def _tabular(case: _Case) -> tuple[bool, str]:
+    """The network made for tables, where there is time for it."""
+    able = _torch(case)
+    if not able[0]:
+        return able
+    seconds = case.seconds
+    need = 60 + case.rows / 80
+    if seconds is None or seconds < need:
+        return False, f"takes about {need / 2:.0f} seconds for {case.rows:,} rows; give minutes to include it"
+    return True, "made for tables, several networks in one; its mistakes differ from boosting's"
 
 
 def _told(

@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from thirtyfold.testing.frameworks import check_framework
     from thirtyfold.testing.initializers import check_initializer
     from thirtyfold.testing.labelers import check_labeler
+    from thirtyfold.testing.layers import check_layer
     from thirtyfold.testing.losses import check_loss
     from thirtyfold.testing.metrics import check_metric
     from thirtyfold.testing.models import check_model
@@ -40,6 +41,7 @@ __all__ = [
     "check_framework",
     "check_initializer",
     "check_labeler",
+    "check_layer",
     "check_loss",
     "check_metric",
     "check_model",
@@ -64,6 +66,7 @@ _WHERE = {
     "check_framework": "frameworks",
     "check_initializer": "initializers",
     "check_labeler": "labelers",
+    "check_layer": "layers",
     "check_loss": "losses",
     "check_metric": "metrics",
     "check_model": "models",

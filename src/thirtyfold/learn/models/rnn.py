@@ -3,21 +3,26 @@
 from __future__ import annotations
 
 import inspect
-from typing import Annotated, ClassVar, Literal
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Annotated, ClassVar, Literal
 
 from pydantic import Field
 
+from thirtyfold.core.encoder import Block
 from thirtyfold.core.family import Choice, Family
 from thirtyfold.core.fieldtype import Form
 from thirtyfold.core.model import Dial
-from thirtyfold.learn.nets.network import Batch, Clip, Compile, Count, Dropout, Network
-from thirtyfold.learn.nets.stems import Reader
+from thirtyfold.learn.nets.network import Batch, Clip, Compile, Count, Dropout, Fused
+from thirtyfold.learn.nets.stems import Normal, Reader, fusion
 from thirtyfold.learn.parts import Precision
+
+if TYPE_CHECKING:
+    from torch import nn
 
 __all__ = ["Rnn"]
 
 
-class Rnn(Network):
+class Rnn(Fused):
     """A memory that goes through a sequence from both ends: order counts, and so does what stood long before.
 
     Takes ``tokens``, ``frames`` and ``image`` (line by line), several of them in a row, and numbers and categories
@@ -73,9 +78,10 @@ class Rnn(Network):
         given = dict(locals())
         super().__init__({n: given[n] for n in inspect.signature(type(self)).parameters})
 
-    def reader(self) -> Reader:
+    def over(self, blocks: Sequence[Block], normal: Sequence[Normal], outputs: int) -> nn.Module:
         o = self.numbers
-        return Reader("recurrent", o["width"], o["depth"], o["embedding"], o["dropout"], cell=o["cell"])
+        reader = Reader("recurrent", o["width"], o["depth"], o["embedding"], o["dropout"], cell=o["cell"])
+        return fusion(blocks, normal, reader, outputs, self._between())
 
     @classmethod
     def space(cls, rows: int, features: int) -> dict[str, Dial]:

@@ -3,22 +3,27 @@
 from __future__ import annotations
 
 import inspect
-from typing import Annotated, ClassVar
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Annotated, ClassVar
 
 from pydantic import Field
 
+from thirtyfold.core.encoder import Block
 from thirtyfold.core.errors import Fault, SpecError
 from thirtyfold.core.family import Choice, Family
 from thirtyfold.core.fieldtype import Form
 from thirtyfold.core.model import Dial
-from thirtyfold.learn.nets.network import Batch, Clip, Compile, Count, Dropout, Network
-from thirtyfold.learn.nets.stems import Reader
+from thirtyfold.learn.nets.network import Batch, Clip, Compile, Count, Dropout, Fused
+from thirtyfold.learn.nets.stems import Normal, Reader, fusion
 from thirtyfold.learn.parts import Precision
+
+if TYPE_CHECKING:
+    from torch import nn
 
 __all__ = ["Transformer"]
 
 
-class Transformer(Network):
+class Transformer(Fused):
     """Attention over tokens, frames or squares of a picture: what belongs together may stand far apart.
 
     Takes ``tokens``, ``frames`` and ``image`` (cut into squares), several of them in a row, and numbers and categories
@@ -78,10 +83,11 @@ class Transformer(Network):
         if width % heads:
             raise SpecError(Fault("model.transformer.width", f"{width} is no multiple of heads, which is {heads}."))
 
-    def reader(self) -> Reader:
+    def over(self, blocks: Sequence[Block], normal: Sequence[Normal], outputs: int) -> nn.Module:
         o = self.numbers
         sizes = (o["width"], o["depth"], o["embedding"], o["dropout"])
-        return Reader("attended", *sizes, heads=o["heads"], patch=o["patch"])
+        reader = Reader("attended", *sizes, heads=o["heads"], patch=o["patch"])
+        return fusion(blocks, normal, reader, outputs, self._between())
 
     @classmethod
     def space(cls, rows: int, features: int) -> dict[str, Dial]:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from abc import ABC, abstractmethod
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Annotated, Any, ClassVar, Literal, Self
 
 from pydantic import Field
@@ -18,14 +18,14 @@ from thirtyfold.learn.balance import weights
 from thirtyfold.learn.graph import Graph, Session
 from thirtyfold.learn.learner import Learner, rows_of, scale_of
 from thirtyfold.learn.loop import learn
-from thirtyfold.learn.nets.stems import Reader, drawn_by, fusion, normals
+from thirtyfold.learn.nets.stems import Normal, drawn_by, normals
 from thirtyfold.learn.nets.story import told
 from thirtyfold.learn.nets.traced import drawn, weights_of
 
 if TYPE_CHECKING:
     from torch import nn
 
-__all__ = ["Batch", "Clip", "Compile", "Count", "Dropout", "Network"]
+__all__ = ["Batch", "Clip", "Compile", "Count", "Dropout", "Fused", "Network"]
 
 Count = Annotated[int, Field(ge=1)]
 Batch = Annotated[int, Field(ge=2)]
@@ -35,7 +35,7 @@ Dropout = Annotated[float, Field(ge=0, lt=1)]
 
 
 class Network(Learner, ABC):
-    """A member calls ``super().__init__`` with its options, and says in ``reader`` how blocks become embeddings.
+    """A member calls ``super().__init__`` with its options, and makes its network from what it has measured.
 
     Stored as ONNX, which is also what answers, so that serving needs no PyTorch; the weights are read back from the
     same file to go on learning.
@@ -50,15 +50,19 @@ class Network(Learner, ABC):
         self._session: Session | None = None
 
     @abstractmethod
-    def reader(self) -> Reader:
-        """How a block is read."""
+    def measured(self, train: Encoded) -> dict[str, Any]:
+        """What the network has to know of the rows beside their layout, as JSON can say it."""
+
+    @abstractmethod
+    def network(self) -> nn.Module:
+        """The network without its weights, from what was measured alone. Raises SpecError."""
 
     def fit(self, train: Encoded, validation: Encoded | None, context: Context) -> None:
         self._state = {
             "layout": [[b.form, list(b.shape), b.column, b.codes] for b in train.blocks],
-            "normals": [list(n) for n in normals(train)],
             "outputs": train.classes or 1,
             "scale": list(scale_of(train)),
+            **self.measured(train),
         }
         self._learn(train, validation, context)
 
@@ -68,13 +72,6 @@ class Network(Learner, ABC):
             raise SpecError(Fault("finetune", "this model has not learned anything yet."))
         with self._slower():
             self._learn(train, validation, context, weights_of(self._graph))
-
-    def network(self) -> nn.Module:
-        """The network without its weights, from its sizes alone."""
-        state = self._state
-        blocks = [Block(form, tuple(shape), column, codes) for form, shape, column, codes in state["layout"]]
-        normal = [(mean, deviation) for mean, deviation in state["normals"]]
-        return fusion(blocks, normal, self.reader(), state["outputs"], self._between())
 
     def _learn(
         self, train: Encoded, validation: Encoded | None, context: Context, start: dict[str, Array] | None = None
@@ -114,7 +111,9 @@ class Network(Learner, ABC):
     def size(self) -> dict[str, int]:
         found = weights_of(self._graph)
         learned = {
-            n: w for n, w in found.items() if not n.endswith((".mean", ".deviation", "running_mean", "running_var"))
+            n: w
+            for n, w in found.items()
+            if w.dtype.kind == "f" and not n.endswith((".mean", ".deviation", "running_mean", "running_var"))
         }
         layers = sum(w.ndim > 1 for w in learned.values())
         return {"parameters": sum(int(w.size) for w in learned.values()), "layers": layers}
@@ -136,6 +135,23 @@ class Network(Learner, ABC):
     def onnx(self) -> bytes:
         assert self._graph, "the network has not been fitted"
         return self._graph
+
+
+class Fused(Network):
+    """A network over blocks of several kinds; a member says in ``over`` how they are read."""
+
+    @abstractmethod
+    def over(self, blocks: Sequence[Block], normal: Sequence[Normal], outputs: int) -> nn.Module:
+        """The network for rows of these blocks, each with mean and deviation. Raises SpecError."""
+
+    def measured(self, train: Encoded) -> dict[str, Any]:
+        return {"normals": [list(n) for n in normals(train)]}
+
+    def network(self) -> nn.Module:
+        state = self._state
+        blocks = [Block(form, tuple(shape), column, codes) for form, shape, column, codes in state["layout"]]
+        normal = [(mean, deviation) for mean, deviation in state["normals"]]
+        return self.over(blocks, normal, state["outputs"])
 
 
 def _session(graph: bytes, features: int) -> Session:

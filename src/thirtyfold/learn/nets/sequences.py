@@ -14,7 +14,18 @@ from typing import TYPE_CHECKING, Literal
 if TYPE_CHECKING:
     from torch import Tensor, nn
 
-__all__ = ["attended", "convolved", "embedded", "lined", "patched", "placed", "recurrent"]
+__all__ = [
+    "FAR",
+    "attended",
+    "convolved",
+    "embedded",
+    "lined",
+    "looking",
+    "patched",
+    "placed",
+    "recurrent",
+    "thinking",
+]
 
 FAR = 1e4
 """What a place of padding is below all others before a softmax or a maximum."""
@@ -164,8 +175,8 @@ def attended(length: int, inside: int, width: int, depth: int, heads: int, dropo
             self.place = nn.Parameter(torch.zeros(length, width))
             self.hidden = nn.Dropout(dropout)
             for level in range(depth):
-                self.add_module(f"look{level + 1}", _looking(length, width, heads, dropout))
-                self.add_module(f"think{level + 1}", _thinking(width, dropout))
+                self.add_module(f"look{level + 1}", looking(length, width, heads, dropout))
+                self.add_module(f"think{level + 1}", thinking(width, dropout))
             self.normal = nn.LayerNorm(width)
 
         def forward(self, x: Tensor) -> Tensor:
@@ -181,7 +192,7 @@ def attended(length: int, inside: int, width: int, depth: int, heads: int, dropo
     return Attended(), 2 * width
 
 
-def _looking(length: int, width: int, heads: int, dropout: float) -> nn.Module:
+def looking(length: int, width: int, heads: int, dropout: float) -> nn.Module:
     """Attention of every place to all places, in several heads."""
     from torch import nn
 
@@ -209,7 +220,7 @@ def _looking(length: int, width: int, heads: int, dropout: float) -> nn.Module:
     return Looking()
 
 
-def _thinking(width: int, dropout: float) -> nn.Module:
+def thinking(width: int, dropout: float) -> nn.Module:
     """Two dense layers at every place."""
     from torch import nn
 

@@ -19,7 +19,10 @@ from thirtyfold.learn.nets.sequences import attended, convolved, embedded, lined
 if TYPE_CHECKING:
     from torch import Tensor, nn
 
-__all__ = ["Reader", "drawn_by", "fusion", "normals"]
+__all__ = ["Normal", "Reader", "centering", "drawn_by", "fusion", "normals", "skipping"]
+
+Normal = tuple[list[float], list[float]]
+"""Mean and deviation of a block, by channel, band or number."""
 
 GRID = 3
 """Cells a side, at most, in which a residual network keeps apart where something is."""
@@ -73,7 +76,7 @@ def fusion(
     wide = at = 0
     for block, (mean, deviation) in zip(blocks, normal, strict=True):
         stem, out = _stem(block, mean, deviation, reader)
-        _skipping(stem, regularizers)
+        skipping(stem, regularizers)
         stems.append((at, at + block.width, stem))
         wide += out
         at += block.width
@@ -100,7 +103,7 @@ def fusion(
     return Fusion()
 
 
-def _skipping(stem: nn.Module, regularizers: Sequence[Regularizer]) -> None:
+def skipping(stem: nn.Module, regularizers: Sequence[Regularizer]) -> None:
     """What regularizers put at the end of every branch that is added to what goes around it."""
     from torch import nn
 
@@ -115,28 +118,28 @@ def _stem(block: Block, mean: list[float], deviation: list[float], reader: Reade
     """The stem of one block and the width of its embedding."""
     match block.form, reader.way:
         case "vector", _:
-            return _numbered(block.width, _centered(mean, deviation, (1, block.width)), reader.embedding)
+            return _numbered(block.width, centering(mean, deviation, (1, block.width)), reader.embedding)
         case "image", "convolved":
             channels, height, width = block.shape
-            return _pictured((channels, height, width), _centered(mean, deviation, (1, channels, 1, 1)), reader)
+            return _pictured((channels, height, width), centering(mean, deviation, (1, channels, 1, 1)), reader)
         case "frames", "convolved":
             frames, bands = block.shape
-            return _pictured((1, frames, bands), _centered(mean, deviation, (1, 1, 1, bands)), reader)
+            return _pictured((1, frames, bands), centering(mean, deviation, (1, 1, 1, bands)), reader)
         case "tokens", _:
             inside = 4 * reader.width if reader.way == "convolved" else reader.width
             (length,) = block.shape
             return _sequence(embedded(block.codes, length, inside, reader.dropout), length, inside, reader)
         case "frames", _:
             frames, bands = block.shape
-            return _sequence(placed(_centered(mean, deviation, (1, 1, bands)), frames, bands), frames, bands, reader)
+            return _sequence(placed(centering(mean, deviation, (1, 1, bands)), frames, bands), frames, bands, reader)
         case "image", "attended":
             channels, height, width = block.shape
-            centered = _centered(mean, deviation, (1, channels, 1, 1))
+            centered = centering(mean, deviation, (1, channels, 1, 1))
             source, length = patched(centered, (channels, height, width), reader.patch, reader.width)
             return _sequence(source, length, reader.width, reader)
         case "image", "recurrent":
             channels, height, width = block.shape
-            centered = _centered(mean, deviation, (1, channels, 1, 1))
+            centered = centering(mean, deviation, (1, channels, 1, 1))
             return _sequence(lined(centered, (channels, height, width)), height, channels * width, reader)
     raise SpecError(Fault("model", f"this network does not read '{block.column}', which comes as {block.form}."))
 
@@ -155,7 +158,7 @@ def _sequence(source: nn.Module, length: int, inside: int, reader: Reader) -> tu
     return nn.Sequential(source, body), out
 
 
-def _centered(mean: list[float], deviation: list[float], shape: tuple[int, ...]) -> nn.Module:
+def centering(mean: list[float], deviation: list[float], shape: tuple[int, ...]) -> nn.Module:
     """(x - mean) / deviation, with both kept among the weights that are not learned."""
     import torch
     from torch import nn
@@ -247,14 +250,20 @@ def _residual(inside: int, outside: int, steps: tuple[int, int]) -> nn.Module:
 def drawn_by(network: nn.Module, initializer: Initializer, seed: int) -> dict[str, float]:
     """Draw every weight of two dimensions and more anew from the seed; returns their deviations by name.
 
-    A convolution is drawn as the matrix (out, in * height * width) that it is.
+    A convolution is drawn as the matrix (out, in * height * width) that it is. A module with a method
+    ``start(generator)`` draws its own weights.
     """
     import torch
 
     generator = torch.Generator().manual_seed(seed)
     deviations: dict[str, float] = {}
+    own = {n: m for n, m in network.named_modules() if hasattr(m, "start")}
     with torch.no_grad():
+        for module in own.values():
+            module.start(generator)
         for name, weight in network.named_parameters():
+            if name.rpartition(".")[0] in own:
+                continue
             if weight.ndim < 2:
                 if name.endswith("bias"):
                     weight.zero_()

@@ -119,10 +119,19 @@ def _normal(pen: _Pen, layer: Any, name: str, x: str, output: str) -> str:
     )
 
 
-def _pooled(pen: _Pen, layer: Any, name: str, x: str, output: str) -> str:
-    del name
-    size = [int(k) for k in layer.kernel_size]
-    return pen.graph.add("AveragePool", [x], output, kernel_shape=size, strides=size)
+def _pooled(op: str) -> Callable[[_Pen, Any, str, str, str], str]:
+    def draw(pen: _Pen, layer: Any, name: str, x: str, output: str) -> str:
+        del name
+        many = 1 if type(layer).__name__.endswith("1d") else 2
+        size, steps = _sides(layer.kernel_size, many), _sides(layer.stride, many)
+        return pen.graph.add(op, [x], output, kernel_shape=size, strides=steps)
+
+    return draw
+
+
+def _sides(value: Any, many: int) -> list[int]:
+    """One number for each side, whether PyTorch keeps one for all or one each."""
+    return [int(v) for v in value] if isinstance(value, tuple) else [int(value)] * many
 
 
 def _linear(pen: _Pen, layer: Any, name: str, x: str, output: str) -> str:
@@ -212,6 +221,32 @@ def _whole(pen: _Pen, node: Node, inputs: list[str], output: str) -> str:
     return pen.graph.add("Cast", inputs, output, to=TensorProto.INT64)
 
 
+def _small(pen: _Pen, node: Node, inputs: list[str], output: str) -> str:
+    """Yes and no as 1 and 0."""
+    from onnx import TensorProto
+
+    del node
+    return pen.graph.add("Cast", inputs, output, to=TensorProto.FLOAT)
+
+
+def _filled(pen: _Pen, node: Node, inputs: list[str], output: str) -> str:
+    """A number where there is none."""
+    value = pen.number(output, "number", node.args[1], np.float32)
+    return pen.graph.add("Where", [pen.graph.add("IsNaN", inputs, f"{output}.none"), value, inputs[0]], output)
+
+
+def _held(pen: _Pen, node: Node, inputs: list[str], output: str) -> str:
+    """A number kept between two."""
+    borders = [pen.number(output, n, v, np.float32) for n, v in zip(("low", "high"), node.args[1:], strict=True)]
+    return pen.graph.add("Clip", [*inputs, *borders], output)
+
+
+def _chosen(pen: _Pen, node: Node, inputs: list[str], output: str) -> str:
+    """Places of one axis by their numbers."""
+    axis: Any = node.args[1]
+    return pen.graph.add("Gather", inputs, output, axis=axis)
+
+
 def _table(pen: _Pen, layer: Any, name: str, x: str, output: str) -> str:
     del layer
     return pen.graph.add("Gather", [pen.weight(f"{name}.weight"), x], output, axis=0)
@@ -223,51 +258,51 @@ def _leveled(pen: _Pen, layer: Any, name: str, x: str, output: str) -> str:
 
 
 def _memory(op: str, gates: tuple[int, ...], **attributes: Any) -> Callable[[_Pen, Any, str, str, str], str]:
-    """A memory that reads both ways; ``gates`` are PyTorch's in the order of ONNX."""
+    """A memory that reads one way or both; ``gates`` are PyTorch's in the order of ONNX."""
 
     def draw(pen: _Pen, layer: Any, name: str, x: str, output: str) -> str:
         turned = pen.graph.add("Transpose", [x], f"{output}.in", perm=[1, 0, 2])
-        parts = [_gated(pen, name, what, gates, output) for what in ("weight_ih", "weight_hh")]
-        offsets = [_gated(pen, name, what, gates, output) for what in ("bias_ih", "bias_hh")]
+        ways = ("", "_reverse") if layer.bidirectional else ("",)
+        parts = [_gated(pen, f"{name}.{what}", gates, ways, f"{output}.{what}") for what in ("weight_ih", "weight_hh")]
+        offsets = [_gated(pen, f"{name}.{what}", gates, ways, f"{output}.{what}") for what in ("bias_ih", "bias_hh")]
         offset = pen.graph.add("Concat", offsets, f"{output}.bias", axis=1)
         found = pen.graph.add(
-            op, [turned, *parts, offset], f"{output}.out", hidden_size=layer.hidden_size, direction="bidirectional",
-            **attributes,
+            op, [turned, *parts, offset], f"{output}.out", hidden_size=layer.hidden_size,
+            direction="bidirectional" if layer.bidirectional else "forward", **attributes,
         )  # fmt: skip
         rows = pen.graph.add("Transpose", [found], f"{output}.rows", perm=[2, 0, 1, 3])
-        shape = pen.number(output, "shape", [0, 0, 2 * layer.hidden_size])
+        shape = pen.number(output, "shape", [0, 0, len(ways) * layer.hidden_size])
         return pen.graph.add("Reshape", [rows, shape], output)
 
     return draw
 
 
-def _gated(pen: _Pen, name: str, what: str, gates: tuple[int, ...], output: str) -> str:
-    """The weights of both directions, (2, gates x hidden, ...), each gate where ONNX has it."""
+def _gated(pen: _Pen, weights: str, gates: tuple[int, ...], ways: tuple[str, ...], output: str) -> str:
+    """The weights of all directions, (directions, gates x hidden, ...), each gate where ONNX has it."""
     from onnx import helper
 
-    ways = []
-    for way in ("", "_reverse"):
-        place = f"{output}.{what}{way}"
+    found = []
+    for way in ways:
+        place = f"{output}{way}"
         cut = [f"{place}.{g}" for g in range(len(gates))]
-        weight = pen.weight(f"{name}.{what}_l0{way}")
+        weight = pen.weight(f"{weights}_l0{way}")
         pen.graph.nodes.append(
             helper.make_node("Split", [weight], cut, name=f"{place}.cut", axis=0, num_outputs=len(gates))
         )
         joined = pen.graph.add("Concat", [cut[g] for g in gates], f"{place}.joined", axis=0)
-        ways.append(pen.graph.add("Unsqueeze", [joined, pen.number(place, "axis", [0])], place))
-    return pen.graph.add("Concat", ways, f"{output}.{what}.both", axis=0)
+        found.append(pen.graph.add("Unsqueeze", [joined, pen.number(place, "axis", [0])], place))
+    return pen.graph.add("Concat", found, f"{output}.both", axis=0)
 
 
 def _of_two(op: str) -> Callable[[_Pen, Node, list[str], str], str]:
     def draw(pen: _Pen, node: Node, inputs: list[str], output: str) -> str:
-        given = []
-        left = iter(inputs)
-        for at, argument in enumerate(node.args):
-            given.append(
-                pen.number(output, f"number{at}", argument, np.float32)
-                if isinstance(argument, int | float)
-                else next(left)
-            )
+        from torch.fx import Node
+
+        places = dict(zip(node.all_input_nodes, inputs, strict=True))  # a value may stand on both sides
+        given = [
+            places[argument] if isinstance(argument, Node) else pen.number(output, f"number{at}", argument, np.float32)
+            for at, argument in enumerate(node.args)
+        ]
         return pen.graph.add(op, given, output)
 
     return draw
@@ -283,12 +318,17 @@ _LAYERS: dict[str, Callable[[_Pen, Any, str, str, str], str]] = {
     "LSTM": _memory("LSTM", (0, 3, 1, 2)),
     "BatchNorm2d": _normal,
     "BatchNorm1d": _normal,
-    "AvgPool2d": _pooled,
+    "AvgPool1d": _pooled("AveragePool"),
+    "AvgPool2d": _pooled("AveragePool"),
+    "MaxPool1d": _pooled("MaxPool"),
+    "MaxPool2d": _pooled("MaxPool"),
     "Linear": _linear,
     "Flatten": _flat,
     "ReLU": _curve("Relu"),
     "Tanh": _curve("Tanh"),
     "SiLU": _silu,
+    "SELU": _curve("Selu"),
+    "Mish": _curve("Mish"),
     "Dropout": _same,
     "Identity": _same,
 }
@@ -298,6 +338,14 @@ _CALLS: dict[str, Callable[[_Pen, Node, list[str], str], str]] = {
     "permute": _turned,
     "long": _whole,
     "sign": _alone("Sign"),
+    "isnan": _alone("IsNaN"),
+    "float": _small,
+    "nan_to_num": _filled,
+    "index_select": _chosen,
+    "clamp": _held,
+    "cos": _alone("Cos"),
+    "sqrt": _alone("Sqrt"),
+    "log": _alone("Log"),
     "matmul": _alone("MatMul"),
     "softmax": _softmax,
     "sum": _over("ReduceSum"),
