@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 from thirtyfold.core.errors import DataError, Fault
 from thirtyfold.learn.checkpointing import State
 from thirtyfold.learn.feed import LOOKED, Feed
+from thirtyfold.learn.graph import at_once
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -34,8 +35,6 @@ LATER = 150e6
 """Bytes of the libraries that test, compress and export bring along once training is over."""
 SPARE = 0.9
 """Share of the free memory that may be used."""
-ANSWERED = 8_000_000
-"""Numbers in the rows that a finished network is given at once."""
 
 
 class Forecast(NamedTuple):
@@ -73,8 +72,7 @@ def forecast(state: State, engine: Engine, feed: Feed, check: Feed | None) -> Fo
     row = kept + 2 * largest + 2 * width
     rows = min(plan.batch, len(feed))
     looked = max(1, min(8192, LOOKED // max(1, feed.rows.x.shape[1])))
-    answered = max(16, min(4096, ANSWERED // max(1, feed.rows.x.shape[1])))
-    most = max(min(looked, len(check) if check is not None else 0), min(answered, len(feed)))
+    most = min(looked, len(check)) if check is not None else min(at_once(feed.rows.x.shape[1]), len(feed))
     judged = 2.5 * most * largest
     if not engine.gpu:
         _fit(state, held, row, rows)

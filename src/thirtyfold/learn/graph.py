@@ -12,7 +12,7 @@ from typing import Any, NamedTuple
 
 from thirtyfold.core.late import Array, np
 
-__all__ = ["Graph", "Session", "Trees", "floor32"]
+__all__ = ["Graph", "Session", "Trees", "at_once", "floor32"]
 
 OPSET = 20
 ML_OPSET = 3
@@ -64,6 +64,13 @@ class Graph:
         model = helper.make_model(graph, opset_imports=opsets, ir_version=IR, producer_name="thirtyfold")
         data: bytes = model.SerializeToString(deterministic=True)
         return data
+
+
+def at_once(features: int) -> int:
+    """Rows that a network of several parts is given at once: what its layers, and above all attention, make of them
+    takes many times the memory of the rows, and more rows would not be faster.
+    """
+    return max(16, min(256, 1_000_000 // max(1, features)))
 
 
 class Session:

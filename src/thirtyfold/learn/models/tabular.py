@@ -25,7 +25,7 @@ __all__ = ["Tabular"]
 
 
 class Tabular(Network):
-    """The strongest network for tables: several members in one, embeddings of numbers and categories.
+    """A network for tables: several members in one, embeddings of numbers and categories.
 
     Of the kind of TabM (Gorishniy et al. 2025) on the columns of RealMLP (Holzmüller et al. 2024). Takes ``levels``:
     missing stays missing and has a place of its own. Mistakes differ from those of trees, so both together are better.

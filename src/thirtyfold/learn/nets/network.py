@@ -15,7 +15,7 @@ from thirtyfold.core.fieldtype import Array
 from thirtyfold.core.late import np
 from thirtyfold.core.step import Context
 from thirtyfold.learn.balance import weights
-from thirtyfold.learn.graph import Graph, Session
+from thirtyfold.learn.graph import Graph, Session, at_once
 from thirtyfold.learn.learner import Learner, rows_of, scale_of
 from thirtyfold.learn.loop import learn
 from thirtyfold.learn.nets.stems import Normal, drawn_by, normals
@@ -156,7 +156,7 @@ class Fused(Network):
 
 def _session(graph: bytes, features: int) -> Session:
     """As many rows at once as leave the memory alone."""
-    return Session(graph, rows=max(16, min(4096, 8_000_000 // features)))
+    return Session(graph, rows=at_once(features))
 
 
 def _batch(rows: int, wanted: int) -> int:
