@@ -73,6 +73,8 @@ def read_column(column: Column, raw: pl.Series) -> tuple[pl.Series, list[Unreada
     """
     kind = typed(column)
     dtype = DTYPES[kind.dtype]
+    if raw.dtype == pl.Duration:
+        raw = (raw.dt.total_microseconds() / 1e6).alias(raw.name)  # in seconds, as it was learned from
     if raw.dtype == pl.Null:
         return pl.Series(raw.name, [None] * len(raw), dtype=dtype), []
     if kind.dtype == "number" and raw.dtype.is_numeric() and not column.markers and column.type == "number":
