@@ -69,9 +69,8 @@ def _piped() -> Any:
         file.write(data)
         file.flush()
         try:
-            return source_of({"csv": {"path": file.name, "header": True}} if ending == ".csv" else file.name).read(
-                Quiet()
-            )
+            choice = {"csv": {"path": file.name, "header": True}} if ending == ".csv" else file.name
+            return source_of(choice).read(Quiet())
         except DataError as error:  # nobody knows a file of that name
             raise DataError(
                 [Fault(*(text.replace(file.name, "standard input") for text in astuple(f))) for f in error.faults]

@@ -45,7 +45,7 @@ def _areas(hit: Array, score: Array, counts: Array) -> Array:
     no = np.add.reduceat(each, starts, axis=1) - yes
     below = np.cumsum(no, axis=1) - no / 2
     pairs = yes.sum(axis=1) * no.sum(axis=1)
-    return np.divide((yes * below).sum(axis=1), pairs, out=np.full(len(counts), np.nan), where=pairs > 0)
+    return np.asarray(np.divide((yes * below).sum(axis=1), pairs, out=np.full(len(counts), np.nan), where=pairs > 0))
 
 
 def _area(hit: Array, score: Array, weight: Array | None) -> float:
