@@ -1,12 +1,13 @@
 """The face in Python: ``run``, ``check`` and ``load`` do what the commands of the same names do."""
 
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 from thirtyfold.core.errors import Fault, SpecError
 from thirtyfold.core.home import Home
+from thirtyfold.core.owncode import trust
 from thirtyfold.core.package import Package
 from thirtyfold.core.spec import Spec
 from thirtyfold.data.sources.frame import polars_of
@@ -55,8 +56,12 @@ def check(spec: SpecLike) -> list[Fault]:
         return list(error.faults)
 
 
-def load(package: str | Path) -> Package:
-    """Open a Package: a folder, a run id, or ``name@champion``. Raises PackageError when it was altered."""
+def load(package: str | Path, code: Sequence[str | Path] = ()) -> Package:
+    """Open a Package: a folder, a run id, or ``name@champion``. Raises PackageError when it was altered.
+
+    ``code`` are Python files of your own that it may use, where its Spec named ``file.py:Name``; no other is loaded.
+    """
+    trust([f"{file}:" for file in code])
     return find_package(str(package), Home.beside())
 
 

@@ -4,8 +4,11 @@ import json
 from pathlib import Path
 from typing import Any
 
+import yaml
+
 from thirtyfold.core.errors import Fault, PackageError, SpecError
 from thirtyfold.core.home import Home
+from thirtyfold.core.owncode import trust
 from thirtyfold.core.package import Package
 from thirtyfold.core.registry import Champion, Registry
 from thirtyfold.core.spec import Spec
@@ -28,11 +31,20 @@ def find_package(name: str, home: Home) -> Package:
         champion = Registry(home.root, model).champion()
         if champion is None:
             raise SpecError(Fault(name, f"'{model}' has no champion yet.", hint="Use 'thirtyfold promote PACKAGE'."))
+        _trust_run(home, champion.run)
         return champion.open()
+    _trust_run(home, home.run(name).name)
     folder = home.run(name) / "package"
     if not folder.is_dir():
         raise PackageError(f"The run {name} has no Package: it did not get that far.")
     return Package.open(folder)
+
+
+def _trust_run(home: Home, run: str) -> None:
+    """Code that a run of one's own named may be loaded for what it made; a Package from elsewhere has no such run."""
+    path = home.runs / run / "spec.yaml"
+    if run and path.is_file():
+        trust(yaml.safe_load(path.read_text(encoding="utf-8")), home.root.parent)
 
 
 def run_spec(
@@ -45,6 +57,8 @@ def run_spec(
     """
     registry = Registry(home.root, spec.name)
     champion = registry.champion()
+    if champion is not None:
+        _trust_run(home, champion.run)
     previous = find_package(spec.finetune.package, home) if spec.finetune else None
     outcome = execute(
         spec,

@@ -1,6 +1,7 @@
 """Plan: the lifecycle as one ordered tuple. A Spec becomes stages; what cannot be is refused before anything runs."""
 
 from collections.abc import Iterable, Sequence
+from contextlib import suppress
 from importlib import import_module
 from typing import Any
 
@@ -9,6 +10,7 @@ from thirtyfold.core.expression import Expression
 from thirtyfold.core.family import Choice, Family, split_choice
 from thirtyfold.core.spec import Spec, Watched
 from thirtyfold.core.step import Contract, contract
+from thirtyfold.core.task import like
 
 __all__ = ["GIVEN", "LIFECYCLE", "Planned", "filled", "plan", "stage_names", "step_stages"]
 
@@ -196,7 +198,7 @@ def _contradictions(spec: Spec) -> list[Fault]:
         if name == spec.target:
             faults.append(Fault(f"features.{name}", "has the name of the target."))
     for metric, limit in spec.success.items():
-        kind: Any = Family("aim.metrics").has(metric) and Family("aim.metrics").find(metric)
+        kind = _metric(metric)
         if kind and not kind.bounds[0] <= limit <= kind.bounds[1]:
             allowed = f"{kind.bounds[0]:g} to {kind.bounds[1]:g}"
             faults.append(Fault(f"success.{metric}", f"{limit:g} can never be reached.", allowed))
@@ -206,14 +208,35 @@ def _contradictions(spec: Spec) -> list[Fault]:
     return faults
 
 
+def _metric(word: str) -> Any:
+    """The metric of that word; None for "auto", or where it cannot be had, which is said elsewhere."""
+    family: Family[Any] = Family("aim.metrics")
+    if ".py:" not in word and not family.has(word):
+        return None
+    with suppress(SpecError, MissingExtra):
+        return family.find(word)
+    return None
+
+
+def _judged(spec: Spec) -> list[tuple[str, str, tuple[str, ...]]]:
+    """The metric that a task of somebody's own is judged by when none is asked for."""
+    if spec.metric != "auto" or spec.success:
+        return []
+    kind: Any = Family("aim.tasks").find(spec.task, "task")
+    judge = _metric(kind.metrics[0])
+    return [("task", kind.metrics[0], tuple(judge.tasks))] if judge else []
+
+
 def _tasks(spec: Spec) -> list[Fault]:
     """What the Spec says of the task by itself, by its metric, its gates and its positive class must go together."""
-    family: Family[Any] = Family("aim.metrics")
     said: list[tuple[str, str, tuple[str, ...]]] = []
     if spec.task != "auto":
-        said.append(("task", spec.task, (spec.task,)))
-    named = [("metric", spec.metric), *((f"success.{m}", m) for m in spec.success)]
-    said += [(where, word, tuple(family.find(word).tasks)) for where, word in named if family.has(word)]  # type: ignore[attr-defined]
+        with suppress(SpecError, MissingExtra):  # said already
+            said.append(("task", spec.task, like(spec.task)))
+            said += _judged(spec)
+    for where, word in [("metric", spec.metric), *((f"success.{m}", m) for m in spec.success)]:
+        if kind := _metric(word):
+            said.append((where, word, tuple(kind.tasks)))
     if spec.positive is not None:
         said.append(("positive", spec.positive, ("classification",)))
     faults = []

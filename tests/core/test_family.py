@@ -11,6 +11,7 @@ from pydantic import Field
 
 from thirtyfold.core.errors import MissingExtra, SpecError
 from thirtyfold.core.family import Family, checked, split_choice, word_of
+from thirtyfold.core.owncode import trust
 
 FOLDERS = [
     "aim.tasks", "aim.metrics", "data.sources", "data.cleaners", "data.labelers", "data.splitters", "data.types",
@@ -80,12 +81,37 @@ def test_a_choice_is_a_word_or_one_word_with_options(choice):
 def test_a_strangers_function_by_file(tmp_path: Path):
     file = tmp_path / "mine.py"
     file.write_text("class Twice:\n    def __init__(self, times: int = 2):\n        self.times = times\n")
+    trust({"metric": [{f"{file}:Twice": {"times": 7}}, f"{tmp_path}/none.py:Twice"]})
     made = Family("aim.metrics").build({f"{file}:Twice": {"times": 7}}, "metric")
     assert made.times == 7
     with pytest.raises(SpecError, match="Did you mean 'Twice'"):
         Family("aim.metrics").find(f"{file}:Twicce", "metric")
     with pytest.raises(SpecError, match="there is no file"):
         Family("aim.metrics").find(f"{tmp_path}/none.py:Twice", "metric")
+
+
+def test_a_file_that_nobody_asked_for_is_not_run(tmp_path: Path):
+    file = tmp_path / "uninvited.py"
+    file.write_text(f"open({str(tmp_path / 'ran')!r}, 'w')\nclass Odd: ...\n")
+    with pytest.raises(SpecError, match="nobody here asked for it"):
+        Family("learn.models").find(f"{file}:Odd", "manifest.json")
+    assert not (tmp_path / "ran").exists()
+
+
+@pytest.mark.parametrize(
+    ("lines", "said"),
+    [
+        ("x = 1\nclass Odd(\n", "SyntaxError in line 2"),
+        ("import a_library_that_is_not_here\n", "ModuleNotFoundError in line 1"),
+        ("\n\nvalue = 1 / 0\n", "ZeroDivisionError in line 3: division by zero"),
+    ],
+)
+def test_a_file_that_cannot_be_loaded_is_its_users_to_mend(tmp_path: Path, lines: str, said: str):
+    file = tmp_path / "broken.py"
+    file.write_text(lines)
+    trust(f"{file}:Odd")
+    with pytest.raises(SpecError, match=said):
+        Family("aim.metrics").find(f"{file}:Odd", "metric")
 
 
 def test_a_strangers_package_by_entry_point(tmp_path: Path):

@@ -9,12 +9,14 @@ import pytest
 from thirtyfold.core.family import Family
 from thirtyfold.core.learned import Score, Trained, Winner
 from thirtyfold.core.model import Candidate
+from thirtyfold.core.package import Package
 from thirtyfold.core.quiet import Quiet
 from thirtyfold.core.spec import Spec
 from thirtyfold.ship.compress import Compress, Compressed, _measure
 from thirtyfold.ship.compressors.quantize import Quantize
 from thirtyfold.ship.formats.onnx import Onnx
 from thirtyfold.ship.lighter import Forest, Text, Variant, with_files
+from thirtyfold.ship.members import by_member
 from thirtyfold.testing.compressors import check_compressor, given_of
 from thirtyfold.testing.formats import example
 
@@ -196,3 +198,25 @@ def test_why_little_was_accepted_is_said_as_a_person_says_it() -> None:
         "2 % of the 0.005 that lose_at_most allows"
     ) in why
     assert "lose_at_most" not in run(latency_ms=1000.0).evidence[0].why
+
+
+@pytest.mark.step(28)
+def test_an_ensemble_is_made_lighter_member_by_member() -> None:
+    made = example("ensemble")
+    given = given_of(made)
+    (lighter,) = by_member(made.package, given, Quantize().variants)
+    assert lighter.package.size < made.package.size
+    assert lighter.what.startswith("boosting: leaves to 12 bits") and "forest: leaves to 8 bits" in lighter.what
+    columns = made.package.arrays(made.test.table)
+    np.testing.assert_allclose(lighter.package.raw(columns), made.package.raw(columns), atol=0.01)
+    again = Package.load(lighter.package.save())
+    np.testing.assert_array_equal(again.raw(columns), lighter.package.raw(columns))
+    assert not by_member(example().package, given, Quantize().variants), "no ensemble"
+
+
+@pytest.mark.step(28)
+def test_the_table_of_an_ensemble_has_every_way() -> None:
+    done = run("ensemble", lose_at_most=0.02)
+    names = [line["name"] for line in done.evidence[0].numbers["variants"]]
+    assert names[:2] == ["as it is", "quantize"] and "prune to 50%, quantize" in names
+    assert done.compressed.size < example("ensemble").package.size

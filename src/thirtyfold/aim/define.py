@@ -13,7 +13,7 @@ from thirtyfold.core.evidence import Evidence, Picture, TableView, counted
 from thirtyfold.core.family import Family
 from thirtyfold.core.spec import Spec
 from thirtyfold.core.table import Table
-from thirtyfold.core.task import Metric, Task
+from thirtyfold.core.task import Metric, Task, suits
 
 __all__ = ["Define", "Defined"]
 
@@ -99,7 +99,8 @@ class Define:
         return {"classes": counts, "small": small, "rarest_share": shares[0] / len(known)}
 
     def _judge(self, task: str, target: pl.Series, facts: dict[str, Any]) -> tuple[Aim, str]:
-        possible = tuple(w for w in METRICS.words() if task in METRICS.find(w).tasks)  # type: ignore[attr-defined]
+        named = [m for m in (*self.success, self.metric) if ".py:" in m]
+        possible = tuple(w for w in [*METRICS.words(), *named] if suits(METRICS.find(w).tasks, task))  # type: ignore[attr-defined]
         faults = [
             Fault(f"success.{m}", f"cannot judge {task}.", ", ".join(possible), _near(m, possible))
             for m in self.success
@@ -109,7 +110,7 @@ class Define:
         metric = self.metric
         if metric == "auto":
             metric = next(iter(self.success), "") or self._usual(task, facts)
-            why = "it is what 'success' asks for" if self.success else _WHY[metric]
+            why = "it is what 'success' asks for" if self.success else _WHY.get(metric, "it is this task's own")
         if metric not in possible:
             faults.append(
                 Fault("metric", f"'{metric}' cannot judge {task}.", ", ".join(possible), _near(metric, possible))
@@ -123,7 +124,7 @@ class Define:
 
     @staticmethod
     def _usual(task: str, facts: dict[str, Any]) -> str:
-        if "classes" in facts:
+        if "classes" in facts and suits(("classification",), task):
             return "average_precision" if len(facts["classes"]) == 2 and facts["rarest_share"] < 0.05 else "roc_auc"
         first: Any = TASKS.find(task)
         return str(first.metrics[0])

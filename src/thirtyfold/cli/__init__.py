@@ -63,6 +63,11 @@ def _label(label: argparse.ArgumentParser) -> None:
     label.add_argument("--export", dest="give", metavar="FILE", help="write the labels as Label Studio's JSON")
 
 
+def _code(command: argparse.ArgumentParser) -> None:
+    words = "a Python file of yours that the Package may use (where its Spec named file.py:Name)"
+    command.add_argument("--code", metavar="FILE", action="append", default=[], help=words)
+
+
 def _making(verb: Callable[[str, str, str], argparse.ArgumentParser]) -> None:
     new = verb("new", "making", "look at the data, write thirtyfold.yaml with every choice visible")
     new.add_argument("data")
@@ -95,10 +100,13 @@ def _working(verb: Callable[[str, str, str], argparse.ArgumentParser]) -> None:
     predict.add_argument("data", metavar="DATA")
     predict.add_argument("--out", default="-", help="a .csv, .parquet or .jsonl file (default: CSV on standard output)")
 
+    _code(predict)
+
     serve = verb("serve", "serving", "HTTP: predictions, playground and live pages, metrics")
     serve.add_argument("package", nargs="?", metavar="PACKAGE", help="default: the champion of the last run")
     serve.add_argument("--host", default=None, help="default: 127.0.0.1")
     serve.add_argument("--port", type=int, default=None, help="default: 8000")
+    _code(serve)
 
     _label(verb("label", "label", "the page to label rows by hand, most useful rows first"))
 

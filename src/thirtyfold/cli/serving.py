@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 from thirtyfold.core.errors import DataError, Fault, SpecError
 from thirtyfold.core.family import nearest
 from thirtyfold.core.home import Home
+from thirtyfold.core.owncode import trust
 
 if TYPE_CHECKING:
     import polars as pl
@@ -30,6 +31,7 @@ def predict(told: argparse.Namespace) -> int:
     from thirtyfold.data.naming import source_of
     from thirtyfold.lifecycle import find_package
 
+    trust([f"{file}:" for file in told.code])
     package = find_package(told.package, Home.beside())
     folder = Path(told.out).parent
     if told.out != "-" and not folder.is_dir():
@@ -126,16 +128,14 @@ def serve(told: argparse.Namespace) -> int:
     name = told.package or _last_name(home)
     model, at, which = name.partition("@")
     source: Any
+    trust([f"{file}:" for file in told.code])
+    package = find_package(name, home)
     if at and which == "champion":
-        find_package(name, home)
         source = Registry(home.root, model).pointer
     else:
-        source = find_package(name, home)
-        model = source.name
-    section = ServeSection()
-    last = _spec_of(home, model)
-    if last is not None:
-        section = Spec.read(last).serve
+        source, model = package, package.name
+    spec = _spec_of(home, package)
+    section = Spec.read(spec).serve if spec is not None else ServeSection()
     traffic = Traffic(home.root / "traffic" / f"{model}.sqlite").prepare()
     host, port = told.host or section.host, section.port if told.port is None else told.port
 
@@ -180,10 +180,19 @@ def _last_name(home: Home) -> str:
     return f"{name}@champion" if Registry(home.root, name).champion() else folder.name
 
 
-def _spec_of(home: Home, model: str) -> Path | None:
-    """The filled-in Spec of the newest run of a name."""
-    found = [p for p in home.runs.glob(f"{model}-*/spec.yaml") if p.is_file()]
-    return max(found, key=lambda p: p.stat().st_mtime, default=None)
+def _spec_of(home: Home, package: "Package") -> Path | None:
+    """The filled-in Spec of the newest run that made this very Package, or else of the newest run of its name: another
+    model's Spec may have another key, or none.
+    """
+    import json
+
+    found: list[tuple[bool, float, Path]] = []
+    for path in home.runs.glob(f"{package.name}-*/summary.json"):
+        summary = json.loads(path.read_text(encoding="utf-8"))
+        spec = path.with_name("spec.yaml")
+        if summary.get("name") == package.name and spec.is_file():
+            found.append((summary.get("package_hash") == package.hash, spec.stat().st_mtime, spec))
+    return max(found)[2] if found else None
 
 
 def promote(told: argparse.Namespace) -> int:

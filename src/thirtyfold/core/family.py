@@ -9,21 +9,19 @@ The signature of a member's ``__init__`` is the schema of its options.
 import ast
 import difflib
 import importlib
-import importlib.util
 import inspect
 import re
-import sys
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
-from types import ModuleType
 from typing import Any, Generic, TypeVar, cast, get_args, get_type_hints
 
 from thirtyfold.core.errors import Fault, MissingExtra, SpecError
+from thirtyfold.core.owncode import module_of, named
 from thirtyfold.core.plainly import plainly
 
-__all__ = ["Choice", "Family", "Member", "nearest", "split_choice", "word_of"]
+__all__ = ["Choice", "Family", "Member", "nearest", "spelled", "split_choice", "word_of"]
 
 T = TypeVar("T")
 
@@ -67,6 +65,11 @@ def word_of(name: str) -> str:
     """The word in the YAML of a public name: ``RocAuc`` is ``roc_auc``."""
     name = re.sub(r"(?<=[A-Z])(?=[A-Z][a-z])", "_", name)
     return re.sub(r"(?<=[a-z0-9])(?=[A-Z])", "_", name).lower()
+
+
+def spelled(member: object) -> str:
+    """The word that names the class of a member, as a Spec would say it."""
+    return named(type(member)) or word_of(type(member).__name__)
 
 
 def nearest(word: str, known: Any) -> str:
@@ -199,27 +202,13 @@ def _first_line(package: str, module: str, name: str) -> str:
 
 
 def _from_file(word: str, where: str) -> Any:
-    """Load ``path/to/file.py:Name``: the user's own code, named in the user's own Spec."""
+    """What ``path/to/file.py:Name`` names."""
     file, _, name = word.rpartition(":")
-    path = Path(file)
-    if not path.is_file():
-        raise SpecError(Fault(where, f"there is no file {file!r} (looked in {Path.cwd()})."))
-    key = f"thirtyfold_user_{abs(hash(path.resolve()))}_{path.stem}"
-    module = sys.modules.get(key) or _load(key, path, where)
+    module = module_of(file, where)
     if not hasattr(module, name):
         known = [n for n in vars(module) if not n.startswith("_")]
         raise SpecError(Fault(where, f"{file} has no '{name}'.", ", ".join(known), nearest(name, known)))
     return getattr(module, name)
-
-
-def _load(key: str, path: Path, where: str) -> ModuleType:
-    spec = importlib.util.spec_from_file_location(key, path)
-    if spec is None or spec.loader is None:
-        raise SpecError(Fault(where, f"{path} is not a Python file."))
-    module = importlib.util.module_from_spec(spec)
-    sys.modules[key] = module
-    spec.loader.exec_module(module)
-    return module
 
 
 def checked(

@@ -17,6 +17,7 @@ from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationEr
 
 from thirtyfold.core.errors import Fault, SpecError
 from thirtyfold.core.family import Choice, nearest
+from thirtyfold.core.owncode import trust
 from thirtyfold.core.plainly import plainly
 
 __all__ = ["Section", "Spec", "Watched"]
@@ -240,6 +241,7 @@ class Spec(Section):
             raw["collect"] = _beside(raw["collect"], path.parent)
         if isinstance(raw.get("label"), dict):
             raw["label"] = _beside(raw["label"], path.parent)
+        trust([raw, override], path.parent)
         raw.setdefault("name", re.sub(r"[^A-Za-z0-9_.-]+", "-", path.stem).strip("-._") or "model")
         return cls.of(raw, **override)
 
@@ -249,6 +251,7 @@ class Spec(Section):
         tree = json.loads(json.dumps(dict(raw), default=str))
         for path, value in override.items():
             _set(tree, path, value)
+        trust(tree)
         try:
             return cls.model_validate(tree)
         except ValidationError as error:

@@ -6,12 +6,24 @@ to 1. Regression: outputs is 1, the value itself.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from typing import Any, ClassVar, Protocol, Self
 
+from thirtyfold.core.family import Family
 from thirtyfold.core.late import Array, pl
 
-__all__ = ["Metric", "Task"]
+__all__ = ["Metric", "Task", "like", "suits"]
+
+
+def like(word: str) -> tuple[str, ...]:
+    """The words of a task: its own, and that of the task it is ``like``, whose metrics and models fit."""
+    kind: Any = Family("aim.tasks").find(word, "task")
+    return tuple(dict.fromkeys((word, getattr(kind, "like", word))))
+
+
+def suits(tasks: Collection[str], word: str) -> bool:
+    """Whether what is for these tasks is for the task of this word."""
+    return any(w in tasks for w in like(word))
 
 
 class Task(Protocol):

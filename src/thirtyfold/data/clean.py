@@ -18,7 +18,8 @@ from thirtyfold.core.laid import rest
 from thirtyfold.core.mending import mend_frame
 from thirtyfold.core.spec import Spec
 from thirtyfold.core.step import Context
-from thirtyfold.core.table import ROW, Column, Role, Table
+from thirtyfold.core.table import ROW, Column, Role, Table, to_array
+from thirtyfold.core.task import suits
 from thirtyfold.data.answers import UNANSWERED, outside_of, prepared
 from thirtyfold.data.draft import Change, Cleaner, Draft, Proposal, Stretch
 from thirtyfold.data.ledger import evidence_of, expand, rows_aside
@@ -47,6 +48,7 @@ class Clean:
 
     def __init__(self, spec: Spec) -> None:
         self.target, self.task = spec.target, spec.task
+        self.classes = self.task != "auto" and suits(("classification",), self.task)
         self.fields: dict[str, Choice] = dict(spec.fields)
         self.label: Choice = spec.label
         self.roles = spec.roles.model_dump()
@@ -86,6 +88,7 @@ class Clean:
         table, changes = _spelled(table), [*changes, *more]
         ledger = pl.concat([ledger, expand(raw, more)])
         table, without = self._set_aside(table)
+        _check_weights(table)
         table, whole = asked.propose("whole", Draft(table, raw, known=read_looks))
         copies = asked.copies if asked.copies is not None else np.arange(len(table), dtype=np.int64)
         dropped = [(int(table.rows[at]), rule) for at, rule in sorted(asked.aside.items())]
@@ -176,7 +179,7 @@ class Clean:
 
     def _target_type(self, word: str, why: str, sample: Sample) -> tuple[str, str]:
         """A target of few answers is a category, so that its labels stay as they are written."""
-        if self.task == "classification" or word in ("boolean", "text", "id"):
+        if self.classes or word in ("boolean", "text", "id"):
             return ("category", "the answer: labels are kept as they are written") if word != "text" else (word, why)
         if word == "number" and self.task == "auto" and 2 <= sample.distinct <= 10:
             whole = [_whole(v) for v in sample.values.to_list()]
@@ -203,6 +206,21 @@ def recognize(sample: Sample, without: frozenset[str] = frozenset()) -> tuple[st
     if scores[word] <= 0:
         return "category", "nothing else fits"
     return word, f"recognized, sureness {scores[word]:.2f} of 1"
+
+
+def _check_weights(table: Table) -> None:
+    """How much a row counts is a number from 0 on; raises DataError that says how many are not."""
+    for name in table.named("weight"):
+        values = to_array(table[name])
+        known = values[np.isfinite(values)]
+        odd = {"missing or not finite": len(values) - len(known), "below 0": int((known < 0).sum())}
+        told = " and ".join(f"{many:,} {kind}" for kind, many in odd.items() if many)
+        if not told and not known.any():
+            told = "all 0"
+        if told:
+            hint = "Give each row a weight, or leave 'roles.weight' out."
+            what = f"'{name}' says how much each row counts, and of {len(values):,} values there are {told}."
+            raise DataError(Fault("roles.weight", what, "numbers from 0 on", hint))
 
 
 def _once(frame: pl.DataFrame) -> pl.Series | None:

@@ -62,8 +62,8 @@ def against_validation(
     compared: list[str] = []
     for name, column in table.columns.items():
         ours = profiles[name]
-        if column.type in ("id", "moment") or not ours.bins or not len(validation):
-            continue
+        if column.type in ("id", "moment") or column.role == "weight" or not ours.bins or not len(validation):
+            continue  # how much a row counts may be known of training rows alone
         theirs = typed(column).profile(name, validation[name], like=ours)
         names = list(ours.bins)
         here = np.array([*(ours.bins[b] for b in names), ours.missing], dtype=np.float64)

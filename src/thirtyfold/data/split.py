@@ -16,6 +16,7 @@ from thirtyfold.core.sealed import Sealed
 from thirtyfold.core.spec import Spec
 from thirtyfold.core.step import Context
 from thirtyfold.core.table import ROW, Column, Table
+from thirtyfold.core.task import suits
 from thirtyfold.data.doubts import doubts
 from thirtyfold.data.looks import LARGE
 from thirtyfold.data.lots import KEY, key_column
@@ -80,7 +81,7 @@ def _auto(table: Table, aim: Aim) -> tuple[str, str]:
         return "chronological", f"'{table.named('time')[0]}' is the time: the future is to be foretold from the past"
     if table.named("group"):
         return "grouped", f"rows of one '{table.named('group')[0]}' must not be on two sides"
-    if aim.task == "classification":
+    if suits(("classification",), aim.task):
         return "stratified", "every part should have the classes in the same shares"
     return "random", "nothing in the data asks for another way"
 

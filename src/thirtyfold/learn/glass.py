@@ -38,6 +38,7 @@ def glass_box(train: Encoded, curves: Curves, facts: Mapping[str, Any], options:
     return [
         _framework(curves, facts),
         _layers(facts, options),
+        _forecast(curves, options),
         _drawn(first, facts),
         _guess(first, train),
         _loss(first, train, str(facts.get("loss", ""))),
@@ -67,6 +68,19 @@ def _layers(facts: Mapping[str, Any], options: Mapping[str, Any]) -> Evidence:
     shape += f" with {options['activation']} between" if sizes else " weight tensors"
     known = {"sizes": sizes, "activation": options["activation"]} if sizes else {}
     return Evidence(14, f"{shape}: {count:,} weights and offsets.", {"parameters": count, **known})
+
+
+def _forecast(curves: Curves, options: Mapping[str, Any]) -> Evidence:
+    """What it was expected to take, and did."""
+    ahead = curves.forecast
+    mb = {n: f"{ahead[n] / 1e6:,.4g} MB" for n in ("state", "batch", "judged", "peak", "held")}
+    why = (
+        f"Forecast before the first step: {mb['state']} for the weights with what optimizing them takes, {mb['batch']} "
+        f"while a batch is learned from, {mb['judged']} while rows are judged; {mb['peak']} at most for the whole "
+        f"process, to the end of the run; {number(ahead['seconds'])} s for {counted(options['epochs'], 'epoch')}. "
+        f"When training ended, the most had been {mb['held']}."
+    )
+    return Evidence(14, why, {"forecast": ahead})
 
 
 def _drawn(first: First, facts: Mapping[str, Any]) -> Evidence:

@@ -149,7 +149,7 @@ class Trees:
             "nodes_treeids": [t for t, _, _ in self._nodes],
             "nodes_nodeids": [n for _, n, _ in self._nodes],
             "nodes_featureids": [s.feature for s in splits],
-            "nodes_values": [s.value for s in splits],
+            "nodes_values": self._values(splits),
             "nodes_modes": [s.mode for s in splits],
             "nodes_truenodeids": [s.yes for s in splits],
             "nodes_falsenodeids": [s.no for s in splits],
@@ -159,6 +159,12 @@ class Trees:
             "target_ids": [leaf[2] for leaf in self._leaves],
             "target_weights": [leaf[3] for leaf in self._leaves],
         }
+
+    @staticmethod
+    def _values(splits: Sequence[_Split]) -> list[float]:
+        """What is asked, as float32: ONNX would round a threshold to the nearest one, which may be the next above."""
+        found = np.array([s.value for s in splits], dtype=np.float64)
+        return [float(v) for v in np.where([s.mode == "BRANCH_LEQ" for s in splits], floor32(found), found)]
 
     def add_to(self, graph: Graph, output: str) -> str:
         """Append the ensemble to a graph that reads ``features``."""

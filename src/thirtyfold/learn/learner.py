@@ -10,7 +10,7 @@ from typing import Any
 from thirtyfold.core.encoder import Encoded
 from thirtyfold.core.errors import Fault, SpecError
 from thirtyfold.core.evidence import Evidence
-from thirtyfold.core.family import Choice, Family, split_choice, word_of
+from thirtyfold.core.family import Choice, Family, spelled, split_choice
 from thirtyfold.core.late import Array, np
 from thirtyfold.learn.loop import Curves, Plan, Rows
 
@@ -70,15 +70,15 @@ class Learner:
         if self.regularizers:
             found["regularizers"] = ([_spelled(r) for r in self.regularizers], [])
         if getattr(self.optimizer, "decay", 0):
-            found[f"optimizer.{word_of(type(self.optimizer).__name__)}.decay"] = (self.optimizer.decay, 0.0)
+            found[f"optimizer.{spelled(self.optimizer)}.decay"] = (self.optimizer.decay, 0.0)
         return found
 
     def _loss_for(self, classes: int) -> Any:
         """The loss of the options, or the usual one; raises SpecError for one of another task."""
         loss = self.loss or member("losses", LOSSES[bool(classes)])
         if ("classification" if classes else "regression") not in loss.tasks:
-            where = f"model.{word_of(type(self).__name__)}.loss"
-            raise SpecError(Fault(where, f"{word_of(type(loss).__name__)} is for {loss.tasks[0]}."))
+            where = f"model.{spelled(self)}.loss"
+            raise SpecError(Fault(where, f"{spelled(loss)} is for {loss.tasks[0]}."))
         return loss
 
     def _between(self) -> tuple[Any, ...]:
@@ -87,7 +87,7 @@ class Learner:
 
     def _plan(self, loss: Any, train: Encoded, batch: int, device: str) -> Plan:
         o = self.numbers
-        able = tuple(r for r in self.regularizers if train.classes or word_of(type(r).__name__) != "label_smoothing")
+        able = tuple(r for r in self.regularizers if train.classes or spelled(r) != "label_smoothing")
         return Plan(
             loss, self.optimizer, self.schedule, able, o["epochs"], batch, o["clip"], device, train.layout,
             o["accumulate"], o["precision"], o["compile"],
@@ -95,13 +95,13 @@ class Learner:
 
     def _facts(self, plan: Plan, drawn: Mapping[str, float]) -> dict[str, Any]:
         """What the glass box tells of the parts; ``drawn`` are the deviations of the weights as drawn."""
-        words = {n: word_of(type(getattr(self, n)).__name__) for n in PARTS}
+        words = {n: spelled(getattr(self, n)) for n in PARTS}
         return {
             **self.framework.facts(),
             **words,
             "drawn": dict(drawn),
             "batch": plan.batch,
-            "loss": word_of(type(plan.loss).__name__),
+            "loss": spelled(plan.loss),
         }
 
     @contextmanager
@@ -146,4 +146,4 @@ def member(family: str, choice: Any) -> Any:
 def _spelled(part: Any) -> Choice:
     """A member as the Spec spells it: members keep each option under its own name."""
     names = inspect.signature(type(part)).parameters
-    return {word_of(type(part).__name__): {n: getattr(part, n) for n in names if hasattr(part, n)}}
+    return {spelled(part): {n: getattr(part, n) for n in names if hasattr(part, n)}}

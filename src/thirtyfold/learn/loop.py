@@ -19,6 +19,7 @@ from thirtyfold.learn.checkpointing import Keeper, State
 from thirtyfold.learn.engine import Engine
 from thirtyfold.learn.feed import Feed
 from thirtyfold.learn.finder import find
+from thirtyfold.learn.forecast import forecast, peak_bytes
 from thirtyfold.learn.guards import Broken, floor, go_back, idle, likely
 from thirtyfold.learn.parts import Heedful, Initializer, Loss, Optimizer, Plan, Regularizer, Rows, Schedule
 from thirtyfold.learn.seen import Curves, First, glance, idle_units, moved, slopes, watch
@@ -94,6 +95,7 @@ def _begin(network: nn.Module, plan: Plan, rows: Rows, check: Rows | None, conte
         first = feed.first(1)
         glance(network, plan.loss, first.x, first.y, state.curves.first)
         state.curves.floor = floor(plan, feed) if len(first.y[0]) == np.size(state.curves.first.outputs) else math.inf
+        state.curves.forecast = forecast(state, engine, feed, held).told()
         state.rate = _rate(work)
     engine.choose(state, feed)
     if state.batch:
@@ -279,6 +281,7 @@ def _end(work: Work) -> Curves:
     curves.units = idle_units(state.network, x)
     curves.causes = likely(curves, x) if idle(curves) else []
     curves.settings |= {"parts": state.parts, **work.engine.settings}
+    curves.forecast["held"] = peak_bytes()
     state.network.eval()
     return curves
 

@@ -1,6 +1,7 @@
 """Options: reach into the options of a model by dotted names, as tuning and regularizing do."""
 
 import copy
+import re
 from collections.abc import Mapping
 from typing import Any
 
@@ -14,7 +15,7 @@ def written(options: Mapping[str, Any], values: Mapping[str, Any]) -> dict[str, 
     """A copy of the options with each dotted name set: ``optimizer.adamw.rate`` reaches into the chosen optimizer."""
     out = copy.deepcopy(dict(options))
     for path, value in values.items():
-        *above, last = path.split(".")
+        *above, last = _keys(path)
         tree = out
         for key in above:
             inner = tree.get(key)
@@ -27,9 +28,15 @@ def written(options: Mapping[str, Any], values: Mapping[str, Any]) -> dict[str, 
 def read(options: Mapping[str, Any], path: str) -> Any:
     """What stands at a dotted name, or None."""
     tree: Any = options
-    for key in path.split("."):
+    for key in _keys(path):
         tree = tree.get(key) if isinstance(tree, Mapping) else None
     return tree
+
+
+def _keys(path: str) -> list[str]:
+    """The parts of a dotted name; a member from a file (``optimizer.own/file.py:Adam.rate``) is one of them."""
+    found = re.fullmatch(r"([^.]+)\.(.+\.py:\w+)(?:\.(.+))?", path)
+    return [part for part in found.groups() if part] if found else path.split(".")
 
 
 def fitting(space: Mapping[str, Dial], options: Mapping[str, Any]) -> dict[str, Dial]:
@@ -38,7 +45,7 @@ def fitting(space: Mapping[str, Dial], options: Mapping[str, Any]) -> dict[str, 
     """
     found: dict[str, Dial] = {}
     for path, dial in space.items():
-        parts = path.split(".")
+        parts = _keys(path)
         if len(parts) == 3 and options.get(parts[0]) is not None:
             word, inner = split_choice(options[parts[0]], path)
             if word != parts[1]:

@@ -68,6 +68,8 @@ class Curves:
     """What the guards did, in sentences."""
     causes: list[str] = field(default_factory=list)
     """Why nothing was learned, if so: likely causes in sentences."""
+    forecast: dict[str, float] = field(default_factory=dict)
+    """What the training was expected to take (see ``forecast.py``), and in ``held`` the most bytes it did."""
     settings: dict[str, Any] = field(default_factory=dict)
     """What was chosen by measurement: precision, compile, parts of a batch."""
 

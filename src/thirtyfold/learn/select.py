@@ -12,6 +12,7 @@ from thirtyfold.core.model import Candidate, Model
 from thirtyfold.core.spec import Spec
 from thirtyfold.core.step import Context
 from thirtyfold.core.table import Table
+from thirtyfold.core.task import suits
 
 __all__ = ["Select", "Selected"]
 
@@ -78,7 +79,7 @@ def _shaped(word: str) -> tuple[Form, ...]:
 def _named(choice: Choice, case: _Case) -> Candidate:
     word, options = MODELS.check(choice, "model")
     kind: Any = MODELS.find(word, "model")
-    if case.task not in kind.tasks:
+    if not suits(kind.tasks, case.task):
         raise SpecError(Fault("model", f"'{word}' does not do {case.task}.", ", ".join(kind.tasks)))
     return Candidate(word, options, _form(kind, case), "named in the Spec")
 
@@ -142,7 +143,7 @@ def _chosen(case: _Case, rules: dict[str, tuple[bool, str]]) -> tuple[list[Candi
     chosen, left = [], []
     for word, (use, why) in rules.items():
         kind: Any = MODELS.find(word, "model") if word in known else None
-        if use and kind is not None and case.task in kind.tasks:
+        if use and kind is not None and suits(kind.tasks, case.task):
             _, options = MODELS.check({word: _sized(case)} if word == "cnn" else word, "model")
             chosen.append(Candidate(word, options, _form(kind, case), why))
         else:

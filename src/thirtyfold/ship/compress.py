@@ -20,6 +20,7 @@ from thirtyfold.core.table import Table
 from thirtyfold.core.task import Metric
 from thirtyfold.ship.lighter import Given, Variant
 from thirtyfold.ship.measure import latency_ms
+from thirtyfold.ship.members import by_member
 from thirtyfold.ship.replay import sent
 
 __all__ = ["Compress", "Compressed", "Compressor"]
@@ -94,7 +95,8 @@ class Compress:
         given = Given(_encoded(safe, learning, goal), context)
         variants = self._variants(safe, given)
         if len(variants) == 1:
-            why = f"The model, '{safe.manifest['model']}' of {safe.size:,} bytes, has nothing to take out."
+            tried = ", ".join(self.compressors)
+            why = f"Nothing ({tried}) makes the model, '{safe.manifest['model']}' of {safe.size:,} bytes, smaller."
             return Compressed(safe, [not_applicable(28, why)])
         judged = variants
         before = _before_refit(safe, winner) if self.refitted else None
@@ -113,7 +115,7 @@ class Compress:
         variants = [Variant("as it is", package, "nothing")]
         for at, (word, compressor) in enumerate(self.compressors.items()):
             given.context.progress(f"trying {word}", at, len(self.compressors))
-            variants += compressor.variants(package, given)
+            variants += _made(compressor, package, given)
         return variants + _both(variants, self.compressors.get("quantize"), given)
 
     @property
@@ -158,6 +160,11 @@ def _encoded(package: Package, table: Table, goal: Goal) -> Any:
     return package.encoder.encoded(columns, target=truth[known], classes=len(goal.task.classes))
 
 
+def _made(compressor: Compressor, package: Package, given: Given) -> list[Variant]:
+    """What a compressor makes of a Package, and of each member of an ensemble."""
+    return [*compressor.variants(package, given), *by_member(package, given, compressor.variants)]
+
+
 def _both(variants: list[Variant], quantize: Compressor | None, given: Given) -> list[Variant]:
     """What was pruned or distilled, quantized too."""
     if quantize is None:
@@ -166,7 +173,7 @@ def _both(variants: list[Variant], quantize: Compressor | None, given: Given) ->
         Variant(f"{v.name}, quantize", q.package, f"{v.what}; {q.what}")
         for v in variants
         if not v.name.startswith(("as it is", "quantize"))
-        for q in quantize.variants(v.package, given)
+        for q in _made(quantize, v.package, given)
     ]
 
 

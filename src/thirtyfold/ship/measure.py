@@ -10,6 +10,7 @@ from typing import Any
 
 import numpy as np
 
+from thirtyfold.core.owncode import trusted
 from thirtyfold.core.package import Package
 from thirtyfold.core.store import write_folder
 from thirtyfold.core.verdict import Verdict
@@ -18,7 +19,9 @@ __all__ = ["latency_ms", "limits_of", "memory_mb"]
 
 _CHILD = """
 import resource, sys, json
+from thirtyfold.core.owncode import trust
 from thirtyfold.core.package import Package
+trust(json.loads(sys.argv[3]))
 package = Package.open(sys.argv[1])
 package.predict_rows([json.loads(sys.argv[2])])
 peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
@@ -44,7 +47,7 @@ def memory_mb(package: Package, row: Mapping[str, Any]) -> float:
 
     with tempfile.TemporaryDirectory(prefix="thirtyfold-") as folder:
         write_folder(Path(folder) / "package", package.save())
-        command = [sys.executable, "-c", _CHILD, f"{folder}/package", json.dumps(row)]
+        command = [sys.executable, "-c", _CHILD, f"{folder}/package", json.dumps(row), json.dumps(trusted())]
         done = subprocess.run(command, capture_output=True, text=True, check=True, timeout=300)  # noqa: S603
     return float(done.stdout.split()[-1])
 

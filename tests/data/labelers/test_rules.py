@@ -6,6 +6,7 @@ import pytest
 
 from thirtyfold.checking import faults_of
 from thirtyfold.core.errors import DataError, SpecError
+from thirtyfold.core.owncode import trust
 from thirtyfold.core.spec import Spec
 from thirtyfold.core.table import Table
 from thirtyfold.data.weak import Said, answers_of, combine
@@ -48,6 +49,7 @@ def test_each_kind_of_rule_says_what_it_should(tmp_path, clean):
         {"label": "bad", "function": f"{tmp_path}/mine.py:shouts"},
         {"function": f"{tmp_path}/mine.py:names"},
     ]
+    trust(rules)  # a Spec does
     said = answers_of(rules, Table.of(frame))
     names = [[said.classes[c] if c >= 0 else None for c in column] for column in said.codes.T]
     assert names == [

@@ -164,13 +164,9 @@ def _member(choice: Any) -> Model:
 
 
 def _word(choice: Any, member: Model) -> str:
-    from thirtyfold.core.family import word_of
+    from thirtyfold.core.family import spelled
 
-    return (
-        split_choice(choice, "model.ensemble.members")[0]
-        if isinstance(choice, str | dict)
-        else word_of(type(member).__name__)
-    )
+    return split_choice(choice, "model.ensemble.members")[0] if isinstance(choice, str | dict) else spelled(member)
 
 
 def _options(member: Any) -> dict[str, Any]:

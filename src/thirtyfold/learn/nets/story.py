@@ -27,7 +27,7 @@ def told(
     whole = {**facts, "sizes": [len(train.names), outputs], "drawn": largest}
     found = glass_box(train, curves, whole, {**options, "activation": "relu"})
     own = {14: _built(network, train), 15: _started(facts), 19: _updated(curves.first, facts["optimizer"])}
-    return [own.get(e.step, e) for e in found]
+    return [own.pop(e.step, e) for e in found]
 
 
 def _built(network: nn.Module, train: Encoded) -> Evidence:

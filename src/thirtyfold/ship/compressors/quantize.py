@@ -88,6 +88,8 @@ def _few(value: float, bits: int) -> str:
 @cache
 def _shortest(value: float) -> str:
     """The shortest decimal that is not below the value and below the next float32: every float32 takes the same way."""
+    if not math.isfinite(value):
+        return repr(value)
     low = np.float32(value)
     following = float(np.nextafter(low, np.float32(np.inf)))
     for digits in range(1, 10):
