@@ -41,6 +41,26 @@ def test_any_frame_gives_the_same_rows(kind: str, tmp_path: Path) -> None:
     assert "60 rows of 3 columns" in told["why"]
 
 
+def test_spans_and_periods_of_pandas_are_learned_from_and_predicted_on(tmp_path: Path) -> None:
+    pandas = pytest.importorskip("pandas")
+    frame = FRAME.to_pandas()
+    frame["span"] = pandas.to_timedelta(frame["a"] + 0.5, unit="D")
+    frame["month"] = pandas.period_range("2001-01", periods=len(frame), freq="M")
+    frame.loc[3, ["span", "month"]] = None
+    spec = {"target": "t", "model": "tree", "compress": None, "safety": [], "export": [], "deploy": []}
+    outcome = thirtyfold.run(spec, frame, home=tmp_path)
+    package = thirtyfold.load(outcome.summary["package"])
+    assert {c.name: c.type for c in package.columns if c.name != "b"} == {
+        "a": "number",
+        "span": "number",
+        "month": "moment",
+    }
+    assert package.predict(frame).height == len(frame)
+    rows = [{"a": 1.0, "b": "x", "span": 3.5 * 86400, "month": "2001-02"}]
+    same = frame.head(1).assign(a=1.0, b="x", span=pandas.Timedelta(days=3.5), month=pandas.Period("2001-02"))
+    assert package.predict(same).to_dicts() == package.predict_rows(rows)
+
+
 def test_faults_of_a_spec_are_told_before_anything_runs(tmp_path: Path) -> None:
     """Against the columns of the frame that was given, all at once."""
     spec = {"target": "tt", "roles": {"time": "when"}, "safety": [{"fairness": {"by": ["sex"]}}], "model": "tre"}

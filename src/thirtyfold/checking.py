@@ -8,7 +8,11 @@ from thirtyfold.data.naming import source_of
 from thirtyfold.data.reading import columns_of
 from thirtyfold.plan import filled
 
-__all__ = ["faults_of"]
+__all__ = ["RULES", "faults_of"]
+
+RULES = ("duplicate", "figures", "form", "label", "missing", "notation", "outlier", "repair", "spelling", "swapped",
+         "target missing", "text", "unit", "unreadable")  # fmt: skip
+"""How the rules of the ledger begin: what ``clean.undo`` and ``clean.accept`` can be about."""
 
 
 def faults_of(spec: Spec, given: list[str] | None = None) -> list[Fault]:
@@ -41,6 +45,18 @@ def _asked_of_labels(spec: Spec) -> list[tuple[str, str]]:
     return asked_of(spec.label, spec.target)
 
 
+def _rules(spec: Spec) -> list[Fault]:
+    """Decisions on rules that no cleaner has; how a rule begins is enough to name it."""
+    faults = []
+    for key in ("undo", "accept"):
+        for at, said in enumerate(getattr(spec.clean, key)):
+            rule = str(said.get("rule", "") if isinstance(said, dict) else said)
+            if not any(head.startswith(rule) or rule.startswith(head) for head in RULES):
+                where = f"clean.{key}.{at}" + (".rule" if isinstance(said, dict) else "")
+                faults.append(Fault(where, f"there is no rule '{rule}'.", ", ".join(RULES), nearest(rule, RULES)))
+    return faults
+
+
 def _columns(spec: Spec, columns: list[str]) -> list[Fault]:
     roles = spec.roles
     faults: list[Fault] = []
@@ -54,6 +70,13 @@ def _columns(spec: Spec, columns: list[str]) -> list[Fault]:
     used += [(f"roles.{r}", n) for r in ("group", "time", "weight", "part") if (n := getattr(roles, r)) is not None]
     used += [("clean.keep", name) for name in spec.clean.keep]
     used += [(f"clean.same.{name}", name) for name in spec.clean.same]
+    faults += _rules(spec)
+    used += [
+        (f"clean.{key}.{at}.column", str(said["column"]))
+        for key, decisions in (("undo", spec.clean.undo), ("accept", spec.clean.accept))
+        for at, said in enumerate(decisions)
+        if isinstance(said, dict) and said.get("column")
+    ]
     for name, text in spec.features.items():
         try:
             used += [(f"features.{name}", column) for column in Expression(text).names if column not in spec.features]

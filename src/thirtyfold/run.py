@@ -88,7 +88,7 @@ class _Context:
         return self._work.remaining()
 
     def look(self, seal: str, why: str) -> int:
-        return self._work.home.look(seal, why)
+        return self._work.home.look(seal, why, self._work.folder.name)
 
 
 @dataclass

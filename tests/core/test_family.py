@@ -59,7 +59,7 @@ def test_all_faults_of_the_options_at_once_with_the_nearest_name():
     said = str(caught.value)
     assert "model.shelf.depht" in said and "Did you mean 'depth'?" in said
     assert "model.shelf.rate" in said and "'fast'" in said
-    assert "model.shelf.depth" in said and "greater than or equal to 1" in said
+    assert "model.shelf.depth" in said and "must be at least 1" in said
     assert len(caught.value.faults) == 3
 
 

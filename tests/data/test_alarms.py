@@ -84,6 +84,31 @@ def test_a_file_that_is_sorted_by_the_answer(clean):
 
 
 @pytest.mark.step(3, 9)
+def test_a_calendar_is_a_cause_and_no_leak(clean):
+    """Days written in six ways, of which the weekday decides: of equal columns one stays, and is learned from."""
+    r = rng()
+    days = pl.Series(r.integers(18262, 18993, N)).cast(pl.Int32).cast(pl.Date)  # 2020 and 2021
+    times = days.cast(pl.Datetime("us")) + pl.Series(r.integers(0, 24, N) * 3_600_000_000).cast(pl.Duration("us"))
+    written = {
+        "de": days.dt.strftime("%d.%m.%Y"),
+        "us": days.dt.strftime("%b %d, %Y"),
+        "compact": days.dt.strftime("%Y%m%d"),
+        "number": days.dt.strftime("%Y%m%d").cast(pl.Int64),
+        "iso": times.dt.strftime("%Y-%m-%dT%H:%M:%SZ"),
+        "epoch": times.dt.epoch("s").cast(pl.String),
+    }
+    ran = clean(pl.DataFrame({**written, "y": (days.dt.weekday() < 3).cast(pl.String)}))
+    assert {c.type for n, c in ran.table.columns.items() if n != "y"} == {"moment"}
+    found = analyze(ran)
+    assert found.inputs == ["de", "iso"]
+    told = {a["column"]: a for a in found.evidence[1].numbers["alarms"]}
+    assert {n: (a["kind"], a["by"], a["aside"]) for n, a in told.items()} == dict.fromkeys(
+        ("de", "iso"), ("calendar", "the weekday", False)
+    )
+    assert "A calendar is known beforehand" in found.evidence[1].why
+
+
+@pytest.mark.step(3, 9)
 def test_a_time_that_was_written_down_after_the_answer(clean):
     frame = rows()
     seconds = rng().integers(0, 10**7, N)

@@ -328,3 +328,15 @@ def test_copies_do_not_hide_that_a_column_names_the_row(clean):
     rows = [{"code": f"C{i:04d}", "x": i % 7, "y": "ab"[i % 2]} for i in range(60)]
     table = clean(pl.DataFrame([*rows, *rows[:5]])).table
     assert table.columns["code"].type == "id" and "code" not in table.inputs
+
+
+@pytest.mark.step(7)
+def test_an_id_that_is_kept_is_learned_from_as_what_it_is(clean):
+    frame = pl.DataFrame({"PassengerId": range(1, 201), "code": [f"P{i % 190:03d}x{i}" for i in range(200)],
+                          "x": [i % 7 for i in range(200)], "y": ["a", "b"] * 100})  # fmt: skip
+    columns = clean(frame).table.columns
+    assert [(columns[n].type, columns[n].role) for n in ("PassengerId", "code")] == [("id", "id")] * 2
+    columns = clean(frame, clean={"keep": ["PassengerId", "code"]}).table.columns
+    assert (columns["PassengerId"].type, columns["PassengerId"].role) == ("number", "input")
+    assert columns["code"].type in ("category", "text") and columns["code"].role == "input"
+    assert clean(frame, clean={"keep": ["code"]}, roles={"id": ["code"]}).table.columns["code"].role == "id"

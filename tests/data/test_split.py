@@ -1,5 +1,9 @@
 """Parts are complete and apart, copies on one side, in every way of splitting."""
 
+import sqlite3
+from contextlib import closing
+from datetime import datetime
+
 import numpy as np
 import polars as pl
 import pytest
@@ -245,6 +249,42 @@ def test_another_type_or_order_of_columns_moves_no_row(clean):
     first = clean(frame).split().splits
     assert clean(frame, fields={"a": "category"}).split().splits.equals(first)
     assert clean(frame.select("y", "b", "a")).split().splits.equals(first)
+
+
+@pytest.mark.step(10)
+def test_another_way_to_write_the_same_table_moves_no_row(mirror, tmp_path, clean):
+    pandas = pytest.importorskip("pandas")
+    source = mirror / "titanic" / "titanic.csv"
+    frame = pandas.read_csv(source)
+    frame.to_csv(tmp_path / "points.csv", index=False)
+    frame.to_csv(tmp_path / "tabs.tsv", index=False, sep="\t")
+    frame.to_json(tmp_path / "lines.jsonl", orient="records", lines=True)
+    with closing(sqlite3.connect(tmp_path / "titanic.sqlite")) as base:
+        frame.to_sql("titanic", base, index=False)
+    names = ("points.csv", "tabs.tsv", "lines.jsonl")
+    sources = [str(tmp_path / n) for n in names]
+    first = clean(None, collect=str(source), target="Survived").split().splits
+    for other in [*sources, {"sqlite": {"path": str(tmp_path / "titanic.sqlite"), "table": "titanic"}}]:
+        assert clean(None, collect=other, target="Survived").split().splits.equals(first), other
+    assert clean(pl.from_pandas(frame), target="Survived").split().splits.equals(first)
+
+
+def test_values_are_keyed_by_what_they_are():
+    day = datetime(2020, 10, 26, 20)  # noqa: DTZ001 - as a source without zones gives it
+    written = {
+        "n": ["22", " 22.0", "2.2e1", "+22"],
+        "d": ["2020-10-26T20:00:00", "2020-10-26 20:00:00", "2020-10-26T20:00:00Z", "2020-10-26 20:00:00.000"],
+        "b": ["true", "True", "1", "1.0"],
+        "m": ["", None, "NA", "null"],
+    }
+    typed = {"n": [22, 22, 22, 22], "d": [day] * 4, "b": [True] * 4, "m": [None] * 4}
+    both = [key_column(pl.DataFrame(w), []) for w in (written, typed)]
+    assert len({*both[0], *both[1]}) == 1
+    apart = pl.DataFrame({"id": [str(10**18 + i) for i in range(50)]})  # doubles are 128 apart here
+    whole = apart.cast(pl.Int64)
+    assert key_column(apart, []).n_unique() == 50 and key_column(apart, []).equals(key_column(whole, []))
+    texts = pl.DataFrame({"t": ["22 a", "2020-13-45", "2020-10-26 x", "022x"]})
+    assert key_column(texts, []).n_unique() == 4
 
 
 @pytest.mark.step(10)

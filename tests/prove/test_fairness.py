@@ -6,6 +6,7 @@ from typing import Any
 import numpy as np
 import pytest
 
+from thirtyfold.core.charts import number
 from thirtyfold.core.family import Family
 from thirtyfold.core.quiet import Quiet
 from thirtyfold.prove.audits.fairness import Fairness
@@ -17,7 +18,9 @@ def test_a_threshold_for_each_group_narrows_the_gap_and_shows_its_price() -> Non
     case = example_case()
     found = Fairness(by="sex", fix="threshold").ask(case, Quiet())
     assert found.fixed is not None and found.fixed.hash != case.package.hash
-    gap, after = found.verdict.evidence["gaps"]["sex"], found.verdict.value
+    gap, after = found.verdict.evidence["gaps_before_the_fix"]["sex"], found.verdict.value
+    assert found.verdict.evidence["gaps"]["sex"] == after  # the number that the gate is about, and that is said first
+    assert found.verdict.why.startswith(f"selection rate differs by {number(float(after or 0))} between")
     assert after is not None and after < gap
     price = next(t for t in found.tables if "price" in t.title)
     assert [row[0] for row in price.rows] == ["as it is", "threshold"]

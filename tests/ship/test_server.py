@@ -19,12 +19,15 @@ import pytest
 from starlette.responses import PlainTextResponse
 from starlette.routing import Route, Router
 
-from thirtyfold.core.errors import SpecError
+from thirtyfold.aim.tasks.classification import Classification
+from thirtyfold.aim.tasks.regression import Regression
+from thirtyfold.core.errors import DataError, SpecError
 from thirtyfold.core.package import Package
 from thirtyfold.core.registry import Registry
 from thirtyfold.core.spec import ServeSection
 from thirtyfold.core.traffic import Traffic
 from thirtyfold.ship.server.app import Options, create_app
+from thirtyfold.ship.server.feedback import feedback_of
 from thirtyfold.ship.server.serve import options_of, server_of
 from thirtyfold.testing.formats import example, unusual_rows
 
@@ -165,8 +168,48 @@ def test_the_open_inference_protocol(client: Client) -> None:
     tensors[0]["shape"] = [4]
     tensors[1]["datatype"] = "COMPLEX"
     status, told = client.post("/v2/models/example/infer", {"inputs": tensors})
-    assert status == 422
-    assert len(told["detail"]) == 2
+    assert status == 400
+    assert (
+        list(told) == ["error"]
+        and f"inputs.{tensors[0]['name']}" in told["error"]
+        and tensors[1]["name"] in told["error"]
+    )
+
+
+def test_the_open_inference_protocol_gives_the_outputs_that_are_asked_for(client: Client) -> None:
+    tensors = [{**t, "shape": [1], "data": [ROW[t["name"]]]} for t in client.get("/v2/models/example")[1]["inputs"]]
+    asked = {"inputs": tensors, "outputs": [{"name": "confidence"}, {"name": "prediction"}]}
+    status, told = client.post("/v2/models/example/infer", asked)
+    assert (status, [t["name"] for t in told["outputs"]]) == (200, ["confidence", "prediction"])
+    status, told = client.post("/v2/models/example/infer", {**asked, "outputs": [{"name": "predicton"}]})
+    assert status == 400
+    assert "Did you mean 'prediction'" in told["error"] and list(told) == ["error"]
+    assert client.post("/v2/models/example/infer", {**asked, "outputs": "prediction"})[0] == 400
+    for method, path, status in (("GET", "/v2/models/example/infer", 405), ("GET", "/v2/nothing", 404),
+                                 ("POST", "/v2/models/other/infer", 404)):  # fmt: skip
+        found, told = client.ask(method, path, {} if method == "POST" else None)
+        assert (found, list(told)) == (status, ["error"])
+
+
+def test_what_is_said_twice_or_beside_rows_is_named(client: Client) -> None:
+    twice = json.dumps(ROW)[:-1] + ', "age": 1, "age": 2}'
+    status, told = client.post("/predict", twice.encode())
+    assert (status, told["detail"][0]["loc"], told["detail"][0]["msg"]) == (422, ["body", "age"], "is given twice.")
+    status, told = client.post("/predict", {"rows": [ROW], "foo": 1})
+    assert (status, [d["loc"] for d in told["detail"]]) == (422, [["body", "foo"]])
+
+
+def test_another_method_is_405_even_with_pages_behind(tmp_path: Path) -> None:
+    pages = Router([Route("/", lambda request: PlainTextResponse("hello"))])
+    with serving(example().package, tmp_path, pages=pages) as client:
+        assert client.get("/predict")[0] == client.get("/feedback")[0] == client.post("/metrics", {})[0] == 405
+        assert client.get("/")[1] == "hello"
+
+
+def test_unknown_categories_are_told_of_in_the_document(client: Client) -> None:
+    assert client.post("/predict", {**ROW, "city": "Atlantis"})[0] == 200
+    told = client.get("/openapi.json")[1]["paths"]["/predict"]["post"]["description"]
+    assert "thirtyfold_unknown_values_total" in told
 
 
 def test_the_openapi_document_has_this_models_fields(client: Client) -> None:
@@ -214,13 +257,35 @@ def test_feedback_is_kept_with_its_prediction(tmp_path: Path) -> None:
             {"id": 5, "thumb": "up"},
             {"id": name, "thumb": "sideways"},
             {"id": name, "x": 1},
+            {"id": name, "truth": "7"},
+            {"id": name, "truth": True},
             [],
         ):
             assert client.post("/feedback", wrong)[0] == 422
+        told = client.post("/feedback", {"id": name, "truth": "7"})[1]["detail"][0]
+        assert (told["loc"], told["allowed"]) == (["body", "truth"], "no, yes")
     found = Traffic(tmp_path / "traffic.sqlite").feedback()
     assert found["truth"].to_list() == ['"yes"', None]
     assert found["thumb"].to_list() == [None, -1]
     assert [json.loads(r) for r in found["row"].to_list()] == [ROW, ROW]
+
+
+@pytest.mark.parametrize(("truth", "good"), [(3, True), ("2.5", True), ("many", False), (True, False), ("inf", False)])
+def test_the_truth_of_an_amount_is_a_finite_number(truth: Any, good: bool) -> None:
+    body = {"id": "a", "truth": truth}
+    if good:
+        assert feedback_of(body, Regression()).truth == truth
+    else:
+        with pytest.raises(DataError, match="finite number"):
+            feedback_of(body, Regression())
+
+
+def test_classes_that_are_numbers_may_be_said_as_numbers() -> None:
+    task = Classification(("0", "1"))
+    for truth in ("1", 1, 1.0, "0.0"):
+        feedback_of({"id": "a", "truth": truth}, task)
+    with pytest.raises(DataError, match="no class"):
+        feedback_of({"id": "a", "truth": 7}, task)
 
 
 def test_a_key_is_asked_for_where_there_is_one(tmp_path: Path) -> None:
@@ -309,6 +374,7 @@ def test_a_model_that_cannot_be_used_is_left_aside(tmp_path: Path) -> None:
 _SERVER = """
 import sys
 from thirtyfold.core.traffic import Traffic
+from thirtyfold.ship.server.feedback import feedback_of
 from thirtyfold.ship.server.serve import run
 run(sys.argv[1], Traffic(sys.argv[2]), port=0, ready=lambda address: print(address, flush=True))
 """

@@ -47,6 +47,20 @@ def test_the_same_model_is_never_better_than_itself() -> None:
     assert not compare(WEAK, GOOD, rows(20, 51), GIVEN.aim).passed
 
 
+def test_rows_of_one_class_cannot_decide() -> None:
+    some = rows(500, 51)
+    label = str(some[str(some.target)][0])
+    alike = some.where((some[str(some.target)] == label).to_numpy())
+    verdict = compare(WEAK, GOOD, alike, replace(GIVEN.aim, metric="roc_auc"))
+    assert not verdict.passed and "nan" not in verdict.why
+    assert (
+        f"These {len(alike)} rows cannot decide" in verdict.why
+        and f"all of them have the answer '{label}'" in verdict.why
+    )
+    assert verdict.why.endswith("The challenger is not promoted.")
+    json.dumps(verdict.evidence, allow_nan=False)
+
+
 @pytest.mark.step(30)
 def test_noise_is_seldom_taken_for_better() -> None:
     """Two models whose answers differ by noise alone: at 95 % about one in twenty comparisons may pass."""

@@ -4,6 +4,7 @@ import argparse
 import io
 import sys
 import tempfile
+from dataclasses import astuple
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -36,10 +37,7 @@ def predict(told: argparse.Namespace) -> int:
     if told.out != "-" and not folder.is_dir():
         raise SpecError(Fault("--out", f"there is no folder {folder}."))
     if told.data == "-":
-        with tempfile.NamedTemporaryFile(suffix=".csv") as file:
-            file.write(sys.stdin.buffer.read())
-            file.flush()
-            read = source_of({"csv": {"path": file.name, "header": True}}).read(Quiet())
+        read = _piped()
     else:
         asked = Path(told.data).suffix in (".yaml", ".yml")
         read = source_of(Spec.read(told.data).collect if asked else told.data).read(Quiet())
@@ -59,6 +57,26 @@ def predict(told: argparse.Namespace) -> int:
         )
         raise DataError([*shown, *more])
     return 0
+
+
+def _piped() -> Any:
+    """What comes through standard input: CSV, JSON, JSON lines or Parquet, told apart by how it begins."""
+    from thirtyfold.core.quiet import Quiet
+    from thirtyfold.data.naming import source_of
+    from thirtyfold.data.sources.stdin import ending_of
+
+    data = sys.stdin.buffer.read()
+    ending = ending_of(data[:4096])
+    with tempfile.NamedTemporaryFile(suffix=ending) as file:
+        file.write(data)
+        file.flush()
+        try:
+            choice = {"csv": {"path": file.name, "header": True}} if ending == ".csv" else file.name
+            return source_of(choice).read(Quiet())
+        except DataError as error:  # nobody knows a file of that name
+            raise DataError(
+                [Fault(*(text.replace(file.name, "standard input") for text in astuple(f))) for f in error.faults]
+            ) from None
 
 
 def _answers(package: "Package", frame: "pl.DataFrame") -> tuple["pl.DataFrame", list[Fault]]:

@@ -21,7 +21,7 @@ from thirtyfold.core.late import np, pl
 from thirtyfold.core.mending import mend_frame, mend_rows
 from thirtyfold.core.table import Column, Table
 
-__all__ = ["Door", "Unreadable", "fingerprint", "read_column", "typed"]
+__all__ = ["Door", "Unreadable", "fingerprint", "instants", "read_column", "typed"]
 
 TYPES: Family[FieldType] = Family("data.types")
 
@@ -73,6 +73,8 @@ def read_column(column: Column, raw: pl.Series) -> tuple[pl.Series, list[Unreada
     """
     kind = typed(column)
     dtype = DTYPES[kind.dtype]
+    if raw.dtype == pl.Duration:
+        raw = (raw.dt.total_microseconds() / 1e6).alias(raw.name)  # in seconds, as it was learned from
     if raw.dtype == pl.Null:
         return pl.Series(raw.name, [None] * len(raw), dtype=dtype), []
     if kind.dtype == "number" and raw.dtype.is_numeric() and not column.markers and column.type == "number":
@@ -106,6 +108,8 @@ def read_column(column: Column, raw: pl.Series) -> tuple[pl.Series, list[Unreada
 
 
 _ISO = r"^\d{4}-\d{2}-\d{2}T\d{2}:\d{2}:\d{2}(\.\d{3}(\d{3})?)?$"
+_DAY = 10
+"""The length of a date without a time of day."""
 _CLOCKS = (("%Y-%m-%dT%H:%M:%S", 19), ("%Y-%m-%dT%H:%M:%S.%3f", 23), ("%Y-%m-%dT%H:%M:%S.%6f", 26))
 """Patterns by length: read so, a million moments take a sixth of the time that "%.f" takes."""
 
@@ -132,6 +136,17 @@ def _plain_values(column: Column, raw: pl.Series) -> pl.Series | None:
     else:
         return None
     return pl.select(pl.when(~text.is_in(list(column.markers))).then(found)).to_series() if column.markers else found
+
+
+def instants(text: pl.Series) -> pl.Series:
+    """Texts that begin with an ISO date as moments in UTC, null for what is none: quicker than a column is read."""
+    text = text.str.strip_suffix("Z").str.strip_suffix("+00:00")
+    long = text.str.len_bytes()
+    moments = _clocked(text.str.replace(" ", "T", literal=True), long)
+    if not (long == _DAY).any():
+        return moments
+    days = pl.when(long == _DAY).then(text.str.to_datetime("%Y-%m-%d", strict=False, time_unit="us"))
+    return pl.select(pl.coalesce(moments, days)).to_series()
 
 
 def _iso(text: pl.Series) -> pl.Series | None:

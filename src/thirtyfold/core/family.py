@@ -19,6 +19,7 @@ from typing import Any, Generic, TypeVar, cast, get_args, get_type_hints
 
 from thirtyfold.core.errors import Fault, MissingExtra, SpecError
 from thirtyfold.core.owncode import module_of, named
+from thirtyfold.core.plainly import plainly
 
 __all__ = ["Choice", "Family", "Member", "nearest", "spelled", "split_choice", "word_of"]
 
@@ -265,9 +266,13 @@ def _option(parameter: inspect.Parameter, options: Any, hint: Any, where: str, *
     try:
         return TypeAdapter(hint).validate_python(value)
     except ValidationError as error:
-        raise SpecError(
-            [Fault(".".join([where, *map(str, e["loc"])]), f"{e['msg']}; got {e['input']!r}.") for e in error.errors()]
-        ) from None
+        raise SpecError([_wrong(where, e) for e in error.errors()]) from None
+
+
+def _wrong(where: str, error: Any) -> Fault:
+    what, allowed = plainly(error)
+    hint = nearest(str(error["input"]), allowed.split(", ")) if allowed else ""
+    return Fault(".".join([where, *map(str, error["loc"])]), f"{what}.", allowed, hint)
 
 
 def _chosen(family: "Family[Any]", value: Choice, where: str, *, build: bool) -> Any:

@@ -78,15 +78,18 @@ class Home:
             raise SpecError(Fault(name, "is no folder, no run and no name@champion.", hint=said))
         return found[name]
 
-    def look(self, seal: str, why: str) -> int:
-        """Count a look at sealed rows: appended and flushed before the rows are seen; survives every re-run."""
+    def look(self, seal: str, why: str, run: str = "") -> int:
+        """Count a look at sealed rows: appended and flushed before the rows are seen; survives every re-run.
+
+        Returns how many runs have looked: test, audits and the second test of one run choose nothing for each other.
+        """
         path = self.root / "looks" / f"{seal}.jsonl"
         path.parent.mkdir(parents=True, exist_ok=True)
         with path.open("a", encoding="utf-8") as file:
-            file.write(json.dumps({"time": time.time(), "why": why}) + "\n")
+            file.write(json.dumps({"time": time.time(), "why": why, "run": run}) + "\n")
             file.flush()
             os.fsync(file.fileno())
-        return len(self.looks(seal))
+        return len({look.get("run") or at for at, look in enumerate(self.looks(seal))})
 
     def looks(self, seal: str) -> list[dict[str, Any]]:
         """Every look at these rows so far."""

@@ -22,6 +22,7 @@ from thirtyfold.core.encoder import Encoder
 from thirtyfold.core.errors import DataError, PackageError
 from thirtyfold.core.family import Family
 from thirtyfold.core.fieldtype import Array
+from thirtyfold.core.foreign import pandas_column
 from thirtyfold.core.late import pl
 from thirtyfold.core.memo import Memo, key_of
 from thirtyfold.core.model import Model
@@ -244,8 +245,8 @@ class Package:
 
 def _frame(data: Any) -> pl.DataFrame:
     """A frame of another make, or rows as dicts, as Polars."""
-    if type(data).__module__.startswith("pandas."):
-        return pl.from_pandas(data)
+    if type(data).__module__.split(".")[0] == "pandas":
+        return pl.DataFrame([pandas_column(data.iloc[:, at]).alias(str(n)) for at, n in enumerate(data.columns)])
     if isinstance(data, pl.LazyFrame):
         return data.collect()
     return pl.DataFrame(data, infer_schema_length=None)

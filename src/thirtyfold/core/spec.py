@@ -18,6 +18,7 @@ from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationEr
 from thirtyfold.core.errors import Fault, SpecError
 from thirtyfold.core.family import Choice, nearest
 from thirtyfold.core.owncode import trust
+from thirtyfold.core.plainly import plainly
 
 __all__ = ["Section", "Spec", "Watched"]
 
@@ -263,10 +264,21 @@ class Spec(Section):
             return cls.model_validate(tree)
         except ValidationError as error:
             found = SpecError(list(dict.fromkeys(_fault(e) for e in error.errors())))
-            wrong = {str(e["loc"][0]) for e in error.errors() if e["loc"]}
-            with suppress(ValidationError):  # what is sound by itself, so that its own faults can be told too
-                found.sound = cls.model_validate({k: v for k, v in tree.items() if k not in wrong})
+            found.sound = cls._sound(tree, [e["loc"] for e in error.errors()])
             raise found from None
+
+    @classmethod
+    def _sound(cls, tree: dict[str, Any], wrong: list[tuple[Any, ...]]) -> "Spec | None":
+        """What is sound by itself, so that its own faults can be told too: without the values that are wrong, or
+        without their sections where the rest of these cannot stand alone.
+        """
+        for reach in (99, 1):
+            left = json.loads(json.dumps(tree))
+            for loc in wrong:
+                _drop(left, loc[:reach])
+            with suppress(ValidationError):
+                return cls.model_validate(left)
+        return None
 
     def digest(self) -> str:
         """The hash of everything in the Spec."""
@@ -344,6 +356,17 @@ def _set(tree: dict[str, Any], path: str, value: Any) -> None:
     tree[last] = value
 
 
+def _drop(tree: dict[str, Any], loc: tuple[Any, ...]) -> None:
+    """Take out what stands at a place, as far as the place goes through mappings: a list goes as a whole."""
+    here: Any = tree
+    for at, key in enumerate(loc):
+        inner = here.get(key)
+        if at + 1 == len(loc) or not isinstance(inner, dict) or loc[at + 1] not in inner:
+            here.pop(key, None)
+            return
+        here = inner
+
+
 _CHOICE = ("str", "dict[str,any]")
 """What pydantic calls the two ways in which a choice is written."""
 
@@ -360,9 +383,11 @@ def _fault(error: Any) -> Fault:
         wants = "a word, or a word with its options"
         hint = "Several models together are 'ensemble: [...]'." if where == "model" else ""
         return Fault(where, f"takes one choice; got {error['input']!r}.", wants, hint)
-    message = str(error["msg"]).removeprefix("Value error, ")
-    came = "" if error["type"] == "value_error" else f"; got {error['input']!r}"
-    return Fault(where, f"{message}{came}.")
+    what, allowed = plainly(error)
+    if error["loc"][-1] == "[key]":
+        where, what = where.removesuffix(".[key]"), "there is no such key"
+    hint = nearest(str(error["input"]), allowed.split(", ")) if allowed else ""
+    return Fault(where, f"{what}.", allowed, hint)
 
 
 def _keys_at(loc: tuple[Any, ...]) -> list[str]:

@@ -14,11 +14,20 @@ from thirtyfold.core.door import typed
 from thirtyfold.core.fieldtype import Array
 from thirtyfold.core.table import Table
 from thirtyfold.data.measures import Coded, coded, gives_away, uncertainty
-from thirtyfold.data.names import names_the_answer, parts_of_name, parts_of_time, points_to_files, words_of
+from thirtyfold.data.names import (
+    names_the_answer,
+    parts_of_calendar,
+    parts_of_name,
+    parts_of_time,
+    points_to_files,
+    words_of,
+)
 
 __all__ = ["LEAK", "Alarm", "Question", "asked", "together"]
 
-Kind = Literal["column", "strong", "group", "id", "order", "time", "name", "word", "together", "border", "silence"]
+Kind = Literal[
+    "column", "strong", "group", "id", "order", "time", "calendar", "name", "word", "together", "border", "silence"
+]
 
 LEAK = 0.99
 """What alone answers this much of what there is to answer is taken for the answer in other words."""
@@ -105,7 +114,9 @@ def asked(table: Table, columns: dict[str, Coded], question: Question, keep: fro
         inside = column.role == "input" and name not in keep and not hasattr(typed(column), "content")
         values = table[name]
         if values.dtype.is_temporal():
-            found += _parts("time", name, parts_of_time(values), question, LEAK, inside=inside)
+            traces = _parts("time", name, parts_of_time(values), question, LEAK, inside=inside)
+            known = parts_of_calendar(values) if column.role != "ignore" and not traces else {}
+            found += traces or _parts("calendar", name, known, question, LEAK, inside=False)
         elif points_to_files(values):
             found += _parts("name", name, parts_of_name(values, target), question, 0.9, inside=inside)
         elif column.role == "id" or column.type == "id":

@@ -208,6 +208,8 @@ _WARNED = {
     "order": "The order of the rows tells '{target}' ({number}): the file is sorted by it or put together from parts, "
     "or neighbors are alike; let no column count the rows, and do not split by position.",
     "time": "'{column}' tells '{target}' by {by} ({number}): was it written down after the answer?",
+    "calendar": "By {by} of '{column}' the answer '{target}' is known ({number}). A calendar is known beforehand, so "
+    "it is learned from; where the time was written down after the answer, list '{column}' in roles.ignore.",
     "name": "The file names in '{column}' tell '{target}' by {by} ({number}): nothing may be learned from them.",
     "word": "In '{column}', {by} alone tells '{target}' ({number}): was the text written after the answer?",
     "together": "'{target}' is {by}: {column} ({number}): are they known before the answer is?",

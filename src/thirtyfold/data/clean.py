@@ -166,7 +166,9 @@ class Clean:
             if not options:
                 options = _infer(word, sample)
             return replace(column, type=word, options=_as_dict(word, options), why="said in fields")
-        word, why = recognize(sample if once is None else sample_of(column, look.values.gather(once)))
+        kept = column.name in self.clean["keep"] and column.role != "id"
+        without = frozenset({"id"} if kept else ())  # to be learned from, it must be what its values are
+        word, why = recognize(sample if once is None else sample_of(column, look.values.gather(once)), without)
         if column.role == "id" and word not in ("category", "text"):
             word, why = "id", "said: id"
         if column.role == "target":
@@ -195,11 +197,11 @@ class Clean:
         return (table.where(~missing) if missing.any() else table), rows
 
 
-def recognize(sample: Sample) -> tuple[str, str]:
-    """The word of the field type that is surest of a column, with how sure it is."""
+def recognize(sample: Sample, without: frozenset[str] = frozenset()) -> tuple[str, str]:
+    """The word of the field type (but those in ``without``) that is surest of a column, with how sure it is."""
     if not len(sample.values):
         return "category", "empty"
-    scores = {w: float(_class(w).recognize(sample)) for w in TYPES.words()}
+    scores = {w: float(_class(w).recognize(sample)) for w in TYPES.words() if w not in without}
     word = max(sorted(scores), key=lambda w: scores[w])
     if scores[word] <= 0:
         return "category", "nothing else fits"

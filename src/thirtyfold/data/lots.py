@@ -1,7 +1,9 @@
 """Lots: a number from 0 to 1 for each row that the row itself decides, so that it draws the same one tomorrow.
 
 Dealt by position, a row would change sides as soon as others arrive, and yesterday's test row would be tomorrow's
-training row. A lot is the hash of the row's key: its id columns, or everything that stands in it.
+training row. A lot is the hash of the row's key: its id columns, or everything that stands in it, each value as what
+it is and not as it is written: 22, "22.0" and " 22" are one number, so that a table draws the same lots from CSV, JSON
+lines, a database or pandas.
 """
 
 import hashlib
@@ -12,6 +14,7 @@ from functools import cache
 import numpy as np
 import polars as pl
 
+from thirtyfold.core.door import instants
 from thirtyfold.core.fieldtype import Array
 from thirtyfold.core.table import Table
 from thirtyfold.data.looks import copied
@@ -28,6 +31,11 @@ _POSITIONS = 64
 AT_ONCE = 1 << 15
 """Texts that are hashed at once, so that what is worked on stays in the cache."""
 _THREADS = 2
+_EXACT = 2.0**53
+"""From here on a double is not the whole number that was written."""
+_DAY = r"^\d{4}-\d{2}-\d{2}"
+_NONE = ["", "NA", "N/A", "n/a", "<NA>", "NULL", "Null", "null", "None", "none"]
+"""What a table that went through pandas or a database has as no value at all."""
 _MASKS = np.array([2 ** (8 * n) - 1 for n in range(9)], dtype=np.uint64)
 
 
@@ -90,13 +98,66 @@ def _hashed(column: pl.Series) -> Array:
         few = len(column) > 4096 and column.head(1024).n_unique() < 256
         different = column.drop_nulls().unique() if few else column
         if len(different) > len(column) // 8:
-            return _words(column)
+            return _texts(column)
         place = column.cast(pl.Enum(different)).to_physical().fill_null(len(different))
-        return np.asarray(np.append(_words(different), _NOTHING)[place.to_numpy()])
-    if column.dtype.is_temporal():
-        column = column.cast(pl.Datetime("us")).to_physical()
-    numbers = column.cast(pl.Float64).fill_null(float("nan")).to_numpy() + 0.0  # -0.0 is 0.0
+        return np.asarray(np.append(_texts(different), _NOTHING)[place.to_numpy()])
+    if column.dtype in (pl.Date, pl.Datetime):
+        return _moments(column)
+    return _numbers(column.to_physical())
+
+
+def _texts(column: pl.Series) -> Array:
+    """Texts by what they say: a number by its value, an ISO date by its moment, true as 1, and the rest as it is."""
+    text = column.str.strip_chars()
+    missing = text.null_count()
+    number = text.cast(pl.Float64, strict=False)
+    whole = text.cast(pl.Int64, strict=False) if _large(number) else None
+    if number.null_count() == missing:
+        return _numbers(number, whole)
+    day = text.str.contains(_DAY).fill_null(value=False)
+    moments = instants(text.filter(day))
+    if len(moments) == len(text) and not moments.null_count():
+        return _moments(moments)
+    hashed = _short(text, _words(text))
+    if number.null_count() < len(text):
+        hashed = np.where(number.is_not_null().to_numpy(), _numbers(number, whole), hashed)
+    if len(moments):
+        at = day.arg_true().to_numpy()
+        hashed[at] = np.where(moments.is_not_null().to_numpy(), _moments(moments), hashed[at])
+    return hashed
+
+
+def _short(text: pl.Series, hashed: Array) -> Array:
+    """With the words for true, false and nothing."""
+    said = [("true", "True", "TRUE"), ("false", "False", "FALSE"), _NONE]
+    for words, value in zip(said, (*_numbers(pl.Series([1.0, 0.0])), _NOTHING), strict=True):
+        there = text.is_in(list(words)).fill_null(value=False)
+        hashed = np.where(there.to_numpy(), value, hashed) if there.any() else hashed
+    return hashed
+
+
+def _moments(column: pl.Series) -> Array:
+    micro = column.cast(pl.Datetime("us")) if column.dtype == pl.Date else column.dt.cast_time_unit("us")
+    return _numbers(micro.to_physical())
+
+
+def _large(numbers: pl.Series) -> bool:
+    return bool((numbers.abs() >= _EXACT).any())
+
+
+def _numbers(column: pl.Series, whole: pl.Series | None = None) -> Array:
+    """By value; ``whole`` are the same as integers where they are, so that long numbers of ids stay apart."""
+    floats = column.cast(pl.Float64)
+    if whole is None and column.dtype.is_integer() and _large(floats):
+        whole = column.cast(pl.Int64, strict=False)
+    numbers = floats.fill_null(float("nan")).to_numpy() + 0.0  # -0.0 is 0.0
     bits = np.ascontiguousarray(numbers).view(np.uint64)
+    if whole is not None:
+        with np.errstate(invalid="ignore", over="ignore"):
+            long = whole.is_not_null().to_numpy() & (np.abs(numbers) >= _EXACT) & (np.abs(numbers) < 2.0**63)
+            near = np.where(long, numbers, 0.0).astype(np.int64)
+            beyond = np.where(long, whole.fill_null(0).to_numpy() - near, 0)
+            bits = bits + _mix(beyond.view(np.uint64))  # the mix of 0 is 0
     return np.where(np.isnan(numbers), _NOTHING, _mix(bits))
 
 

@@ -8,7 +8,7 @@ import polars as pl
 
 from thirtyfold.core.fieldtype import Array
 
-__all__ = ["names_the_answer", "parts_of_name", "parts_of_time", "points_to_files", "words_of"]
+__all__ = ["names_the_answer", "parts_of_calendar", "parts_of_name", "parts_of_time", "points_to_files", "words_of"]
 
 _FILE = r"^[^\s<>|\"*?]*[^\s<>|\"*?/\\.][.][A-Za-z][A-Za-z0-9]{1,4}$"
 _MEDIA = r"(?i)[.](jpe?g|png|gif|bmp|webp|tiff?|avif|jp2|ppm|pgm|wav|flac|ogg|mp3|aiff|au|opus|mp4|mkv|mov|avi|webm|m4v|mpe?g|txt|md|dcm|nii|npy|csv|json|xml|pdf|html?)$"  # noqa: E501
@@ -65,22 +65,32 @@ def parts_of_name(values: pl.Series, answer: pl.Series | None) -> dict[str, pl.S
     return parts
 
 
-def parts_of_time(values: pl.Series) -> dict[str, pl.Series]:
-    """What a clock and a calendar show of a moment, and whether it is a whole day, minute or second."""
+def parts_of_calendar(values: pl.Series) -> dict[str, pl.Series]:
+    """What a clock and a calendar show of a moment: known beforehand, and often a true cause."""
     moments = values.cast(pl.Datetime("us"))
-    clock = moments.dt.hour().cast(pl.Int64) * 60 + moments.dt.minute().cast(pl.Int64)
-    second, micro = moments.dt.second().cast(pl.Int64), moments.dt.microsecond().cast(pl.Int64)
     return {
         "the hour": moments.dt.hour(),
-        "the minute": moments.dt.minute(),
-        "the second": second,
         "the weekday": moments.dt.weekday(),
         "the day of the month": moments.dt.day(),
         "the month": moments.dt.month(),
-        "the time of day": clock,
-        "whether it is midnight": ((clock == 0) & (second == 0)).cast(pl.Int64),
+        "the time of day": _clock(moments),
+    }
+
+
+def parts_of_time(values: pl.Series) -> dict[str, pl.Series]:
+    """What only the way shows in which a moment was written down: nobody's cause, and a trace of who wrote it."""
+    moments = values.cast(pl.Datetime("us"))
+    second, micro = moments.dt.second().cast(pl.Int64), moments.dt.microsecond().cast(pl.Int64)
+    return {
+        "the minute": moments.dt.minute(),
+        "the second": second,
+        "whether it is midnight": ((_clock(moments) == 0) & (second == 0)).cast(pl.Int64),
         "whether the second is whole": (micro == 0).cast(pl.Int64),
     }
+
+
+def _clock(moments: pl.Series) -> pl.Series:
+    return moments.dt.hour().cast(pl.Int64) * 60 + moments.dt.minute().cast(pl.Int64)
 
 
 def words_of(values: pl.Series, most: int) -> dict[str, Array]:

@@ -199,9 +199,12 @@ def _epochs(curves: Curves, facts: Mapping[str, Any], options: Mapping[str, Any]
     early = " Training stopped early." if epochs < options["epochs"] else ""
     dead = {n: d for n, (d, m) in curves.units.items() if d}
     idle = ", ".join(f"{counted(d, 'unit')} of {curves.units[n][1]} in {n}" for n, d in dead.items())
+    asked = options.get("batch", facts["batch"])
+    fewer = f" ({asked} are asked for, and the table is too small for them)" if facts["batch"] < asked else ""
     parts = [
-        f"{counted(epochs, 'epoch')} in batches of {facts['batch']} rows; epoch {curves.best} is kept, with a loss of "
-        f"{curves.train[end]:.4f} while learning{held}.{early} The rate followed the schedule {facts['schedule']}.",
+        f"{counted(epochs, 'epoch')} in batches of {facts['batch']} rows{fewer}; epoch {curves.best} is kept, with a "
+        f"loss of {curves.train[end]:.4f} while learning{held}.{early} "
+        f"The rate followed the schedule {facts['schedule']}.",
         *curves.events,
         f"Dead units, the same for every row looked at: {idle}." if idle else "",
     ]

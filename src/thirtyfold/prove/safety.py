@@ -16,7 +16,7 @@ from thirtyfold.core.table import Table
 from thirtyfold.core.verdict import Verdict
 from thirtyfold.prove.audit import Audit, Case, Finding, same_model
 
-__all__ = ["Audit", "Case", "Finding", "Safeguarded", "Safety", "audit_all", "audits_of"]
+__all__ = ["Audit", "Case", "Finding", "Safeguarded", "Safety", "audit_all", "audits_of", "numbers_of"]
 
 
 class Safeguarded(NamedTuple):
@@ -94,7 +94,13 @@ def _report(findings: Sequence[Finding]) -> Evidence:
     why = f"{counted(len(asked), 'audit')} answered, {gates}. "
     why += " ".join(f.verdict.why[:1].upper() + f.verdict.why[1:] + "." for f in failed or asked)
     table = TableView("Audits", ("audit", "passed", "value", "limit", "what was found"), rows)
-    numbers = {
+    tables = (table, *(t for f in findings for t in f.tables))
+    return Evidence(27, why, numbers_of(findings), tables, tuple(p for f in findings for p in f.pictures))
+
+
+def numbers_of(findings: Sequence[Finding]) -> dict[str, Any]:
+    """What each audit found, as JSON."""
+    return {
         f.verdict.name.removeprefix("safety."): {
             "passed": f.verdict.passed,
             "value": f.verdict.value,
@@ -103,5 +109,3 @@ def _report(findings: Sequence[Finding]) -> Evidence:
         }
         for f in findings
     }
-    tables = (table, *(t for f in findings for t in f.tables))
-    return Evidence(27, why, numbers, tables, tuple(p for f in findings for p in f.pictures))

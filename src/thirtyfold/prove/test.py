@@ -22,11 +22,13 @@ from thirtyfold.core.task import Metric, Task
 from thirtyfold.core.tested import Tested
 from thirtyfold.core.verdict import Verdict
 from thirtyfold.prove.audit import Case
-from thirtyfold.prove.safety import audit_all, audits_of
-from thirtyfold.prove.score import answers, bootstrap, compare, scorer, slices
+from thirtyfold.prove.safety import audit_all, audits_of, numbers_of
+from thirtyfold.prove.score import answers, bootstrap, claimed, compare, scorer, slices
 
 __all__ = ["Prove", "Proved", "Test", "TestGiven"]
 
+FEW = 30
+"""With fewer test rows it is said that they are few, whatever they show."""
 BAD_SLICE = 4.0
 """Standard errors by which a slice's error exceeds the whole's before it is called out."""
 
@@ -110,7 +112,7 @@ class Prove:
         before, after = tested.scores[aim.metric], again.scores[aim.metric]
         first = _evidence(again, fresh, aim, pictures)
         why = (
-            f"The new Package made by {made} was tested again (look {looks}): {aim.metric} {number(after)} "
+            f"The new Package made by {made} was tested again on the same rows: {aim.metric} {number(after)} "
             f"instead of {number(before)}. {first.why}"
         )
         table = TableView(
@@ -118,7 +120,9 @@ class Prove:
             ("audit", "passed", "what was found"),
             tuple((f.verdict.name, f.verdict.word, f.verdict.why) for f in findings),
         )
-        audited = Evidence(27, f"{counted(len(findings), 'audit')} made again on the new Package.", {}, (table,))
+        audited = Evidence(
+            27, f"{counted(len(findings), 'audit')} made again on the new Package.", numbers_of(findings), (table,)
+        )
         verdicts = [*fresh, *(f.verdict for f in findings)]
         return Proved(
             compressed, verdicts, again, [Evidence(25, why, first.numbers, first.tables, first.pictures), audited]
@@ -148,7 +152,7 @@ class _Examined:
         metric, rows = self.aim.metric, len(self.truth)
         scores = evaluate(self.task, self.aim.metrics, self.truth, self.raw, self.columns)
         own = scorer(self.task, metric, self.truth, self.raw, self.columns)
-        interval = bootstrap(own, rows, self.seed)
+        interval = bootstrap(own, self.seed)
         baseline = evaluate(self.task, (metric,), self.truth, self.naive, self.columns)[metric]
         rival, versus = self._champion(champion, own)
         decided = self.task.decide(self.raw, self.columns)
@@ -174,7 +178,7 @@ class _Examined:
             return None, f"It cannot be compared: {names} then."
         truth, raw, columns = answers(champion, self.rows)
         rival = scorer(champion.task, self.aim.metric, truth, raw, columns)
-        low, high, _ = compare(own, rival, len(truth), self.seed)
+        low, high, _ = compare(own, rival, self.seed)
         sign = 1 if self.aim.greater else -1
         low, high = (low, high) if sign > 0 else (-high, -low)
         said = "Yes, beyond noise" if low > 0 else "No, it is worse" if high < 0 else "Not beyond noise"
@@ -189,7 +193,8 @@ class _Examined:
         rows: int,
     ) -> dict[str, str]:
         aim, (low, high) = self.aim, interval
-        better = low > baseline if aim.greater else high < baseline
+        least, most = claimed(interval, rows, aim.metric)
+        better = least > baseline if aim.greater else most < baseline
         naive = f"the naive answer has {number(baseline)}"
         value, chosen = scores[aim.metric], self.validation[aim.metric]
         within = low <= chosen <= high or (low == high and abs(chosen - value) <= 3 / rows)
@@ -213,10 +218,12 @@ class _Examined:
 
 def _gates(tested: Tested, aim: Aim, success: dict[str, float]) -> list[Verdict]:
     """The Spec's success gates, and one that is always there: the naive answer must be beaten beyond noise."""
-    low, high = tested.interval
+    low, high = claimed(tested.interval, tested.rows, aim.metric)
     better = low > tested.baseline if aim.greater else high < tested.baseline
     reached, naive = tested.scores[aim.metric], tested.baseline
     why = f"{aim.metric} {number(reached)} ({number(low)} to {number(high)}), naive answer {number(naive)}"
+    if tested.rows < FEW:
+        why += f"; there are only {counted(tested.rows, 'test row')}, too few to rely on"
     gates = [
         Verdict("better_than_naive", bool(better), why, tested.scores[aim.metric], tested.baseline, tested.package)
     ]
@@ -232,10 +239,11 @@ def _gates(tested: Tested, aim: Aim, success: dict[str, float]) -> list[Verdict]
 
 
 def _evidence(tested: Tested, gates: Sequence[Verdict], aim: Aim, pictures: tuple[Picture, ...]) -> Evidence:
+    few = f"Only {tested.rows} rows: another draw may say otherwise. " if tested.rows < FEW else ""
     why = (
         f"{aim.metric} {number(tested.scores[aim.metric])} on {tested.rows:,} sealed rows "
         f"({spread(*tested.interval, tested.rows)}; naive answer {number(tested.baseline)}). "
-        f"These rows were looked at {counted(tested.looks, 'time')} so far."
+        f"{few}{_runs(tested.looks)} at these rows so far."
     )
     no = [g for g in gates if not g.passed]
     if no:
@@ -265,6 +273,10 @@ def _evidence(tested: Tested, gates: Sequence[Verdict], aim: Aim, pictures: tupl
         "questions": tested.questions,
     }
     return Evidence(25, why, numbers, tuple(tables), pictures)
+
+
+def _runs(looks: int) -> str:
+    return "No other run than this one looked" if looks == 1 else f"{looks:,} runs, this one included, looked"
 
 
 def _pictures(task: Task, truth: Array, raw: Array, decided: Array, worst: list[dict[str, Any]]) -> tuple[Picture, ...]:

@@ -1,6 +1,7 @@
 """Step 30, second half: is it time to go round again, is the new one better beyond noise, and did it stay better?"""
 
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from statistics import NormalDist
 from typing import Any, ClassVar, NamedTuple, Protocol
 
@@ -119,7 +120,9 @@ def compare(champion: Package, challenger: Package, rows: Table, aim: Aim, confi
     """
     target = rows[str(rows.target or aim.target)]
     first, second = (_answers(p, rows, p.task.encode(target)) for p in (challenger, champion))
-    return _paired("challenger", first, second, aim, confidence, challenger.hash)
+    verdict = _paired("challenger", first, second, aim, confidence, challenger)
+    undecided = verdict.value is None and len(rows) >= LEAST
+    return replace(verdict, why=f"{verdict.why} The challenger is not promoted.") if undecided else verdict
 
 
 class _Answers(NamedTuple):
@@ -134,8 +137,12 @@ def _answers(package: Package, rows: Table, truth: Array) -> _Answers:
     return _Answers(truth, raw, package.task.decide(raw, columns))
 
 
-def _paired(name: str, first: _Answers, second: _Answers, aim: Aim, confidence: float, about: str) -> Verdict:
-    """``first`` against ``second`` on the same rows, in order. Labels that one does not know count for none."""
+def _paired(name: str, first: _Answers, second: _Answers, aim: Aim, confidence: float, judged: Package) -> Verdict:
+    """``first`` against ``second`` on the same rows, in order. Labels that one does not know count for none.
+
+    A Verdict without a value says that these rows cannot decide.
+    """
+    about = judged.hash
     known = _known(first.truth) & _known(second.truth)
     one, two = (_Answers(*(x[known] for x in a)) for a in (first, second))
     rows = len(one.truth)
@@ -155,6 +162,8 @@ def _paired(name: str, first: _Answers, second: _Answers, aim: Aim, confidence: 
     gaps = [g for g in gaps if np.isfinite(g)]
     everything = np.arange(rows)
     own, other = score(one, everything), score(two, everything)
+    if not (np.isfinite(own) and np.isfinite(other)):
+        return Verdict(name, False, _undecided(one.truth, aim.metric, judged.task.classes), package=about)
     gap = sign * (own - other)
     # The standard error needs few draws where a percentile would need many (Efron and Tibshirani 1993, chapters 6, 13).
     reach = NormalDist().inv_cdf(confidence) * float(np.std(gaps, ddof=1)) if len(gaps) > 1 else float("inf")
@@ -165,6 +174,13 @@ def _paired(name: str, first: _Answers, second: _Answers, aim: Aim, confidence: 
         f"and at most {high:.4g}, each with {confidence:.0%} confidence."
     )
     return Verdict(name, low > 0, why, low, 0.0, about, numbers)
+
+
+def _undecided(truth: Array, metric: str, classes: Sequence[str]) -> str:
+    """Why there is no score on these rows: mostly because all of them have one class."""
+    same = bool(classes) and bool((truth == truth[0]).all())
+    why = f"all of them have the answer '{classes[int(truth[0])]}'" if same else "their answers give no such number"
+    return f"These {len(truth):,} rows cannot decide which is better: {why}, and there {metric} is not defined."
 
 
 def _known(truth: Array) -> Array:
@@ -196,9 +212,12 @@ def live_check(
     if labels < LEAST:
         why = f"{labels:,} true answers since the promotion; {LEAST:,} are needed to judge."
         return Verdict("live", True, why, package=champion.hash)
-    worse = _paired("live", two, one, aim, confidence, champion.hash)
+    worse = _paired("live", two, one, aim, confidence, champion)
     holds = not worse.passed
-    why = f"The {'champion holds' if holds else 'previous champion is better'}: {worse.why}"
+    said = (
+        "previous champion is better" if not holds else "champion holds" if worse.value is not None else "model stays"
+    )
+    why = f"The {said}: {worse.why}"
     return Verdict("live", holds, why, worse.value, 0.0, champion.hash, dict(worse.evidence))
 
 

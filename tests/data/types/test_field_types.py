@@ -240,3 +240,24 @@ def test_profile_of_numbers_is_that_of_numpy():
 def test_a_profile_of_texts_keeps_the_most_frequent_one_as_it_is_written():
     texts = pl.Series("note", ["Please call me back, soon!", "No, thanks.", "Please call me back, soon!", None])
     assert Text().profile("note", texts).numbers["typical"] == "Please call me back, soon!"
+
+
+@pytest.mark.parametrize(
+    ("values", "word"),
+    [
+        ([20200101 + i for i in range(12)], "moment"),
+        ([f"202011{i:02d}" for i in range(1, 25)] * 2, "moment"),
+        ([20201301 + i for i in range(12)] * 2, "number"),  # there is no 13th month
+        ([20200101, 20200102] * 10, "number"),  # too few to say, of a column with no name of a time
+        ([30200101 + i for i in range(12)] * 2, "number"),
+    ],
+)
+@pytest.mark.step(7)
+def test_days_in_eight_figures(values, word):
+    sample = sample_of(pl.Series("c", values))
+    assert recognize(sample)[0] == word
+    if word == "moment":
+        kind = Moment(**Moment.infer(sample))
+        assert [kind.read(v) for v in ("20201026", 20201026, 20201026.0, "20201026.0")] == [datetime(2020, 10, 26)] * 4
+        with pytest.raises(ValueError, match="not a date"):
+            kind.read("20201399")

@@ -24,6 +24,29 @@ class RocAuc:
                 scores.append(_area(hit, raw[:, code], weight))
         return float(np.mean(scores)) if scores else float("nan")
 
+    def resampled(self, truth: Array, raw: Array, counts: Array) -> Array:
+        """The score of each of many samples, in which a row comes ``counts`` (samples, rows) times; (samples,)."""
+        total, known = np.zeros(len(counts)), np.zeros(len(counts))
+        for code in range(raw.shape[1]) if raw.shape[1] > 2 else [1]:
+            areas = _areas(truth == code, raw[:, code], counts)
+            there = np.isfinite(areas)
+            total[there] += areas[there]
+            known += there
+        return np.where(known > 0, total / np.maximum(known, 1), np.nan)
+
+
+def _areas(hit: Array, score: Array, counts: Array) -> Array:
+    """``_area`` of many samples at once: the scores are sorted for all of them together."""
+    order = np.argsort(score, kind="stable")
+    ordered = score[order]
+    starts = np.flatnonzero(np.append(True, ordered[1:] != ordered[:-1]))
+    each = counts[:, order]
+    yes = np.add.reduceat(each * hit[order], starts, axis=1)
+    no = np.add.reduceat(each, starts, axis=1) - yes
+    below = np.cumsum(no, axis=1) - no / 2
+    pairs = yes.sum(axis=1) * no.sum(axis=1)
+    return np.asarray(np.divide((yes * below).sum(axis=1), pairs, out=np.full(len(counts), np.nan), where=pairs > 0))
+
 
 def _area(hit: Array, score: Array, weight: Array | None) -> float:
     """How often a positive row is above a negative one, a tie counted half (Hanley and McNeil 1982); one sort, for a

@@ -7,6 +7,7 @@ from typing import Any, ClassVar
 import polars as pl
 
 from thirtyfold.core.errors import DataError, Fault
+from thirtyfold.core.foreign import pandas_column
 from thirtyfold.core.step import Context
 from thirtyfold.data.reading import Read, named, quarantined, whole
 
@@ -51,7 +52,7 @@ def polars_of(given: Any) -> pl.DataFrame:
         frame = given
     elif type(given).__module__.startswith("pandas"):
         columns = [str(c) for c in given.columns]
-        data = {f"{i}": _pandas_column(given.iloc[:, i]) for i in range(len(columns))}
+        data = {f"{i}": pandas_column(given.iloc[:, i]) for i in range(len(columns))}
         frame = pl.DataFrame(data)
         return frame.rename(dict(zip(frame.columns, named(columns, "frame"), strict=True)))
     elif hasattr(given, "__arrow_c_stream__"):
@@ -65,14 +66,3 @@ def polars_of(given: Any) -> pl.DataFrame:
             )
         )
     return frame.rename(dict(zip(frame.columns, named(frame.columns, "frame"), strict=True)))
-
-
-def _pandas_column(column: Any) -> pl.Series:
-    if column.dtype.kind in "OUST" or str(column.dtype) in ("category", "string", "str"):
-        values = zip(column.tolist(), column.isna().tolist(), strict=True)
-        return pl.Series([None if missing else _plain(v) for v, missing in values], strict=False)
-    return pl.Series(pl.from_pandas(column, nan_to_null=True))
-
-
-def _plain(value: Any) -> Any:
-    return value if isinstance(value, str | int | float | bool) else str(value)

@@ -53,6 +53,12 @@ class Stdin:
         return source_of({word: {**options, "path": str(path)}}, where)
 
 
+def ending_of(head: bytes) -> str:
+    """The ending of a file that begins so; CSV where nothing else is recognized."""
+    head = head.lstrip()
+    return next((e for mark, e in _MARKS.items() if head.startswith(mark)), ".csv")
+
+
 @cache
 def _spooled() -> Path:
     """The input as a file; read once in a process."""
@@ -71,6 +77,5 @@ def _spooled() -> Path:
     if not size:
         raise DataError(Fault("-", "standard input is empty."))
     with part.open("rb") as file:
-        head = file.read(4096).lstrip()
-    ending = next((e for mark, e in _MARKS.items() if head.startswith(mark)), ".csv")
+        ending = ending_of(file.read(4096))
     return part.replace(part.with_name(f"stdin-{digest.hexdigest()[:16]}{ending}"))

@@ -43,7 +43,8 @@ _SPANS: tuple[tuple[Part, float], ...] = (("month", 12), ("weekday", 7), ("hour"
 class Moment:
     """Dates and times: ISO 8601, day or month first, names of months, or seconds since 1970.
 
-    ``order`` says what comes first where a date is written in figures; ``epoch`` is the unit of plain numbers.
+    ``order`` says what comes first where a date is written in figures; ``epoch`` is the unit of plain numbers, which
+    with ``compact`` are dates without marks instead: 20201026 is the 26th of October 2020.
     """
 
     forms: ClassVar[tuple[Form, ...]] = ("levels", "vector")
@@ -54,7 +55,10 @@ class Moment:
         order: Order = "day_first",
         epoch: Literal["s", "ms", "us"] | None = None,
         bins: Annotated[int, Field(ge=2, le=100)] = 10,
+        *,
+        compact: bool = False,
     ) -> None:
+        self.compact = compact
         self.order: Order = order
         self.epoch: Literal["s", "ms", "us"] | None = epoch
         self.bins = bins
@@ -62,6 +66,8 @@ class Moment:
     @classmethod
     def infer(cls, sample: Sample) -> dict[str, Any]:
         """Which of day and month comes first: the order that reads more values, then the one in which rows ascend."""
+        if _compact(sample):
+            return {"compact": True}
         if sample.values.dtype.is_numeric() or _digits(sample.values):
             return {"epoch": _unit(sample)}
         if sample.values.dtype != pl.String:
@@ -82,6 +88,8 @@ class Moment:
             return 0.99
         if not len(sample.values):
             return 0.0
+        if _compact(sample):
+            return 0.96
         if sample.values.dtype.is_numeric() or _digits(sample.values):
             called = _NAME.search(sample.name.lower())
             return 0.96 if called and _unit(sample) else 0.0
@@ -153,12 +161,14 @@ class Moment:
         """A date or time in ISO 8601, or in the notation of the training data."""
         known = column.drop_nulls()
         example = known[0].isoformat() if len(known) else "2026-01-31T12:00:00"
-        kinds = ["string", "number", "null"] if self.epoch else ["string", "null"]
+        kinds = ["string", "number", "null"] if self.epoch or self.compact else ["string", "null"]
         return {"type": kinds, "description": "a date or time (ISO 8601)", "examples": [example]}
 
     def _try(self, text: str) -> datetime | None:
         """The moment, or None."""
         text = text.strip()
+        if self.compact and text.removesuffix(".0").isdigit():
+            return self._from_number(float(text))
         if self.epoch and text.removesuffix(".0").lstrip("-").isdigit():
             return self._from_number(float(text))
         return _parsed(text, self.order)
@@ -166,6 +176,8 @@ class Moment:
     def _from_number(self, value: float) -> datetime | None:
         if np.isnan(value):
             return None
+        if self.compact:
+            return _parsed(f"{value:.0f}", self.order)
         if self.epoch is None:
             raise ValueError(f"{value:g} is a number, not a date; say 'epoch: s' in fields if it counts seconds")
         try:
@@ -229,6 +241,21 @@ def _stamp(seconds: float) -> str:
 
 def _digits(values: pl.Series) -> bool:
     return values.dtype == pl.String and bool(values.str.contains(r"^\d{9,16}(\.0)?$").all())
+
+
+def _compact(sample: Sample) -> bool:
+    """Eight figures that are a day between 1900 and 2100 in every value; of few values only where the name says so.
+
+    Of other numbers of eight figures one in thirty is such a day, so that ten of them are it by no chance.
+    """
+    values = sample.values.str.strip_suffix(".0") if sample.values.dtype == pl.String else sample.values
+    if values.dtype.is_temporal():
+        return False
+    text = values.cast(pl.Int64, strict=False).cast(pl.String)
+    enough = 1 if _NAME.search(sample.name.lower()) else 10
+    if len(text) < enough or not text.str.contains(r"^(19|20)\d{6}$").all():
+        return False
+    return text.null_count() == 0 and text.str.to_date("%Y%m%d", strict=False).null_count() == 0
 
 
 def _unit(sample: Sample) -> Literal["s", "ms", "us"] | None:

@@ -69,9 +69,10 @@ class Fairness:
         fixed = asked if asked and self._gap(case, asked, helped) < self._gap(case, case.package, helped) else None
         after = {n: _gap(self._groups(case, fixed, n), self.measure) for n in columns} if fixed else gaps
         gap, limit = gaps[worst], self.at_most
-        why = f"{self.measure.replace('_', ' ')} differs by {number(gap)} between the groups of {worst}"
+        widest = max(after, key=after.__getitem__)
+        why = f"{self.measure.replace('_', ' ')} differs by {number(after[widest])} between the groups of {widest}"
         if fixed:
-            why += f"; after the fix ({self.fix} by {helped}) by {number(after[worst])}"
+            why += f" after the fix ({self.fix} by {helped}); before it by {number(gap)} between those of {worst}"
             others = [n for n in columns if n != helped]
             if others:
                 why += f" (a fix is made for one column; {', '.join(others)} as it comes of that)"
@@ -79,16 +80,15 @@ class Fairness:
             why += f"; the fix ({self.fix}) does not narrow the gap on validation rows, so it is not taken"
         elif limit is None and gap > USUAL:
             why += f" (more than the usual {USUAL:g}: see the table for fixes and their price)"
-        now = max(after.values())
+        now = after[widest]
         passed = limit is None or bool(now <= limit)
         picture = bars(
             f"Share chosen, by {worst}",
             [g["group"] for g in rates[worst]],
             [g["selection_rate"] for g in rates[worst]],
         )
-        verdict = Verdict(
-            "safety.fairness", passed, why, float(now), limit, case.package.hash, {"gaps": gaps, "by": columns}
-        )
+        told = {"gaps": after, "by": columns, **({"gaps_before_the_fix": gaps} if fixed else {})}
+        verdict = Verdict("safety.fairness", passed, why, float(now), limit, case.package.hash, told)
         return Finding(verdict, tuple(tables), (picture,), fixed=fixed)
 
     @staticmethod

@@ -39,6 +39,7 @@ class Robustness:
     def ask(self, case: Case, context: Context) -> Finding:
         """Scores at rising levels of each trouble, on at most 2,000 test rows."""
         truth, clean_raw, columns = case.answers("test")
+        some = f" on the first {MOST:,} of {len(truth):,} test rows" if len(truth) > MOST else ""
         truth, clean_raw, columns = truth[:MOST], clean_raw[:MOST], {n: c[:MOST] for n, c in columns.items()}
         metric, task = case.aim.metric, case.package.task
         levels = sorted({*LEVELS, self.noise})
@@ -61,7 +62,7 @@ class Robustness:
         lost = "" if share is None else f", {share:.0%} of what was won over the naive answer"
         why = (
             f"with {self.noise:.0%} of trouble ({worst}) {metric} goes from {number(clean)} to "
-            f"{number(series[worst][at])}{lost}"
+            f"{number(series[worst][at])}{some}{lost}"
         )
         if share is None:
             why += f"; the model is no better than the naive answer ({number(floor)}), so nothing was won to be lost"

@@ -8,7 +8,7 @@ import sqlite3
 import time
 from base64 import b64decode
 from binascii import Error as Base64Error
-from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, MutableMapping
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, MutableMapping, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -22,8 +22,9 @@ from thirtyfold import __version__
 from thirtyfold.core.errors import DataError, Fault
 from thirtyfold.core.fieldtype import Array
 from thirtyfold.core.package import Package
-from thirtyfold.core.traffic import Answered, Failed, Feedback, Traffic
+from thirtyfold.core.traffic import Answered, Failed, Traffic
 from thirtyfold.ship.server import inference
+from thirtyfold.ship.server.feedback import feedback_of
 from thirtyfold.ship.server.meters import Meters
 from thirtyfold.ship.server.recorder import Recorder
 from thirtyfold.ship.server.schema import openapi, row_schema
@@ -34,6 +35,8 @@ __all__ = ["Options", "Server", "create_app"]
 FEW = 32
 """Rows that are answered at once, in well under a few milliseconds; more go to a thread, so that nobody waits."""
 
+_V2 = "/v2"
+_CHANGING = ("PUT", "PATCH", "DELETE")
 _OPEN = ("/healthz", "/readyz", "/v2/health/")
 
 
@@ -153,7 +156,11 @@ class Server:
             "/v2/models/{name}/versions/{version}/ready": self.metadata,
         }
         found: list[BaseRoute] = [Route(path, self._posted(path, act), methods=["POST"]) for path, act in posts.items()]
-        return [*found, *(Route(path, act, methods=["GET"]) for path, act in gets.items())]
+        found += [Route(path, act, methods=["GET"]) for path, act in gets.items()]
+        # Said here, or the pages behind would say that there is nothing at this address.
+        found += [Route(path, _only("POST"), methods=["GET", *_CHANGING]) for path in posts]
+        found += [Route(path, _only("GET"), methods=["POST", *_CHANGING]) for path in gets]
+        return [*found, Route("/v2/{rest:path}", _nothing, methods=["GET", "POST", *_CHANGING])]
 
     def _posted(
         self, path: str, act: Callable[[Request], Awaitable[tuple[Any, int]]]
@@ -169,10 +176,10 @@ class Server:
                 return Response(_dumps(body), status, media_type="application/json")
             except Refused as refused:
                 status, why = refused.status, str(refused)
-                return JSONResponse({"detail": [_detail(f) for f in refused.faults]}, status)
+                return _told(path, refused.faults, status)
             except DataError as error:
-                status, why = 422, "; ".join(map(str, error.faults[:20]))
-                return JSONResponse({"detail": [_detail(f) for f in error.faults]}, status)
+                status, why = 400 if path.startswith(_V2) else 422, "; ".join(map(str, error.faults[:20]))
+                return _told(path, error.faults, status)
             finally:
                 seconds = time.perf_counter() - start
                 done(path, status, seconds)
@@ -185,19 +192,32 @@ class Server:
     async def predict(self, request: Request) -> tuple[Any, int]:
         start = time.perf_counter()
         body = _loads(await self._body(request))
-        rows = body["rows"] if isinstance(body, dict) and list(body) == ["rows"] else [body]
+        rows = self._rows(body)
         if not isinstance(rows, list) or not rows:
             raise Refused(422, Fault("rows", "must be a list of at least one row."))
         served, answers, name = await self._answer(rows, start)
         return {"id": name, "model": served.hash, "predictions": answers}, 200
 
+    def _rows(self, body: Any) -> Any:
+        """One row, or those under "rows", beside which nothing else may stand."""
+        if not isinstance(body, dict) or "rows" not in body:
+            return [body]
+        door = self.served.package.door
+        if "rows" in door.aside or any(c.name == "rows" for c in door.columns):
+            return body["rows"] if list(body) == ["rows"] else [body]
+        more = [n for n in body if n != "rows"]
+        if more:
+            raise Refused(422, *(Fault(n, "there is no such field beside 'rows'.", "rows") for n in more[:100]))
+        return body["rows"]
+
     async def infer(self, request: Request) -> tuple[Any, int]:
         start = time.perf_counter()
         self._known(request)
         body = _loads(await self._body(request))
-        served, answers, name = await self._answer(inference.rows_of(body), start)
+        rows, wanted = inference.rows_of(body), inference.wanted(body, self.served.package)
+        served, answers, name = await self._answer(rows, start)
         package = served.package
-        tensors = inference.outputs(answers, package)
+        tensors = inference.outputs(answers, package, wanted)
         given = {"id": str(body["id"])} if body.get("id") else {"id": name}
         more = {"parameters": {"prediction_id": name}}
         return {"model_name": package.name, "model_version": served.hash[:12], **given, **more, "outputs": tensors}, 200
@@ -223,7 +243,7 @@ class Server:
 
     async def feedback(self, request: Request) -> tuple[Any, int]:
         body = _loads(await self._body(request))
-        feedback = _feedback(body)
+        feedback = feedback_of(body, self.served.package.task)
         try:
             known = await asyncio.wrap_future(self.recorder.feedback(feedback))
         except sqlite3.Error:
@@ -258,7 +278,7 @@ class Server:
         try:
             self._known(request)
         except Refused as refused:
-            return JSONResponse({"error": str(refused)}, refused.status)
+            return _told(_V2, refused.faults, refused.status)
         if request.url.path.endswith("/ready"):
             return JSONResponse({"name": self.served.package.name, "ready": True})
         return JSONResponse(inference.metadata(self.served.package))
@@ -287,29 +307,25 @@ class Server:
         return parts[0] if len(parts) == 1 else b"".join(parts)
 
 
-def _feedback(body: Any) -> Feedback:
-    if not isinstance(body, dict):
-        raise Refused(422, Fault("", "must be an object with an id and a truth, a thumb or a comment."))
-    faults = [
-        Fault(n, "there is no such field.", "id, truth, thumb, comment")
-        for n in body
-        if n not in ("id", "truth", "thumb", "comment")
-    ]
-    name, truth, thumb, comment = (body.get(n) for n in ("id", "truth", "thumb", "comment"))
-    if not isinstance(name, str) or not 0 < len(name) <= 64:
-        faults.append(Fault("id", "must be the id of a prediction."))
-    if truth is not None and not isinstance(truth, str | int | float | bool):
-        faults.append(Fault("truth", "must be a text, a number, or true or false."))
-    if thumb not in (None, "up", "down"):
-        faults.append(Fault("thumb", "must be up or down.", "up, down"))
-    if comment is not None and (not isinstance(comment, str) or len(comment) > 4000):
-        faults.append(Fault("comment", "must be a text of at most 4,000 characters."))
-    if truth is None and thumb is None and not comment:
-        faults.append(Fault("", "says nothing: give a truth, a thumb or a comment."))
-    if faults:
-        raise Refused(422, *faults)
-    prediction = str(name) if "-" in str(name) else f"{name}-0"
-    return Feedback(prediction, time.time(), truth, {"up": 1, "down": -1}.get(str(thumb)), comment or "")
+def _only(method: str) -> Callable[[Request], Awaitable[Response]]:
+    """What a path answers to every other method."""
+
+    async def refuse(request: Request) -> Response:
+        fault = Fault("", f"{request.url.path} takes {method}, not {request.method}.", method)
+        return _told(request.url.path, (fault,), 405, {"Allow": method})
+
+    return refuse
+
+
+async def _nothing(request: Request) -> Response:
+    return _told(_V2, (Fault("", f"there is nothing at {request.url.path}."),), 404)
+
+
+def _told(path: str, faults: Sequence[Fault], status: int, headers: Mapping[str, str] | None = None) -> Response:
+    """Faults as a client of this path expects them: the Open Inference Protocol has one text, ours a list."""
+    if path.startswith(_V2):
+        return JSONResponse({"error": "; ".join(map(str, faults))}, status, headers)
+    return JSONResponse({"detail": [_detail(f) for f in faults]}, status, headers)
 
 
 def _detail(fault: Fault) -> dict[str, Any]:
@@ -321,12 +337,21 @@ def _detail(fault: Fault) -> dict[str, Any]:
 
 def _loads(body: bytes) -> Any:
     try:
-        read = json.loads(body, parse_constant=_not_json)
+        read = json.loads(body, parse_constant=_not_json, object_pairs_hook=_once)
         if b"\\u" in body:
             _dumps(read)  # half of a surrogate pair is no text: it could be neither kept nor answered
         return read
     except (ValueError, RecursionError) as error:
         raise Refused(400, Fault("body", f"is not JSON: {error}.")) from None
+
+
+def _once(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    """An object whose keys come once: of two values nobody knows which was meant."""
+    found = dict(pairs)
+    if len(found) < len(pairs):
+        names = [n for n, _ in pairs]
+        raise Refused(422, *(Fault(n, "is given twice.") for n in found if names.count(n) > 1))
+    return found
 
 
 def _not_json(name: str) -> Any:
@@ -350,8 +375,8 @@ class _Guard:
             and not self._allowed(dict(scope["headers"]))
         ):
             headers = {"WWW-Authenticate": 'Basic realm="thirtyfold"'}
-            fault = _detail(Fault("", "the API key is missing or wrong.", "X-API-Key or Authorization: Bearer"))
-            await JSONResponse({"detail": [fault]}, 401, headers)(scope, receive, send)
+            fault = Fault("", "the API key is missing or wrong.", "X-API-Key or Authorization: Bearer")
+            await _told(scope["path"], (fault,), 401, headers)(scope, receive, send)
             return
         await self.app(scope, receive, send)
 

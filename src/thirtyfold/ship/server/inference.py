@@ -5,9 +5,10 @@ from typing import Any
 
 from thirtyfold.core.door import typed
 from thirtyfold.core.errors import DataError, Fault
+from thirtyfold.core.family import nearest
 from thirtyfold.core.package import Package
 
-__all__ = ["metadata", "outputs", "rows_of"]
+__all__ = ["metadata", "outputs", "rows_of", "wanted"]
 
 _NUMBERS = {"FP64", "FP32", "FP16", "INT64", "INT32", "INT16", "INT8", "UINT64", "UINT32", "UINT16", "UINT8", "BOOL"}
 
@@ -64,10 +65,29 @@ def _values(tensor: Mapping[str, Any], at: int, faults: list[Fault]) -> list[Any
     return flat
 
 
-def outputs(answers: list[dict[str, Any]], package: Package) -> list[dict[str, Any]]:
-    """Answers as tensors."""
-    found = []
-    for name, schema in package.task.schema()["properties"].items():
+def wanted(body: Mapping[str, Any], package: Package) -> list[str]:
+    """The names of the outputs that a request asks for, by default all; raises DataError for one that is none."""
+    known = list(package.task.schema()["properties"])
+    asked = body.get("outputs")
+    if asked is None or asked == []:
+        return known
+    if not isinstance(asked, list) or not all(isinstance(t, dict) and isinstance(t.get("name"), str) for t in asked):
+        raise DataError(Fault("outputs", "must be a list of objects, each with a name.", ", ".join(known)))
+    names = list(dict.fromkeys(t["name"] for t in asked))
+    faults = [
+        Fault(f"outputs.{n}", "there is no such output.", ", ".join(known), nearest(n, known))
+        for n in names
+        if n not in known
+    ]
+    if faults:
+        raise DataError(faults)
+    return names
+
+
+def outputs(answers: list[dict[str, Any]], package: Package, names: list[str]) -> list[dict[str, Any]]:
+    """Answers as tensors, those of these names in their order."""
+    found, schemas = [], package.task.schema()["properties"]
+    for name in names:
         data = [a[name] for a in answers]
-        found.append({"name": name, "datatype": _datatype(schema), "shape": [len(data)], "data": data})
+        found.append({"name": name, "datatype": _datatype(schemas[name]), "shape": [len(data)], "data": data})
     return found

@@ -77,6 +77,11 @@ def answer_schema(package: Package) -> dict[str, Any]:
     }
 
 
+_UNKNOWN = (
+    "A category that was never seen in training is answered as an unknown one, with 200, and counted by field in "
+    "thirtyfold_unknown_values_total of /metrics."
+)
+
 _DETAIL = {
     "type": "object",
     "properties": {
@@ -117,6 +122,7 @@ def openapi(package: Package, version: str, *, secured: bool) -> dict[str, Any]:
             {"anyOf": [_ref("Row"), _ref("Rows")]},
             _ref("Answer"),
             {"one row": {"value": example}, "many rows": {"value": {"rows": [example]}}},
+            told=_UNKNOWN,
         ),
         "/feedback": _post("Say what was true of a prediction", _ref("Feedback"), {"type": "object"}, {}),
         "/model": _get("The model in service: name, hash, metrics, fields"),
@@ -129,7 +135,7 @@ def openapi(package: Package, version: str, *, secured: bool) -> dict[str, Any]:
         base: _get("Open Inference Protocol: the model's inputs and outputs"),
         f"{base}/ready": _get("Open Inference Protocol: is the model ready?"),
         f"{base}/infer": _post(
-            "Open Inference Protocol: predict, a tensor a field", {"type": "object"}, {"type": "object"}, {}
+            "Open Inference Protocol: predict, a tensor a field", {"type": "object"}, {"type": "object"}, {}, "Error"
         ),
     }
     schemas = {
@@ -143,6 +149,7 @@ def openapi(package: Package, version: str, *, secured: bool) -> dict[str, Any]:
         "Answer": answer_schema(package),
         "Feedback": _FEEDBACK,
         "Faults": _DETAIL,
+        "Error": {"type": "object", "properties": {"error": {"type": "string"}}, "required": ["error"]},
     }
     document: dict[str, Any] = {
         "openapi": "3.1.0",
@@ -165,18 +172,26 @@ def _get(summary: str, media: str = "application/json") -> dict[str, Any]:
     return {"get": {"summary": summary, "responses": {"200": {"description": "OK", "content": {media: {}}}}}}
 
 
-def _post(summary: str, body: dict[str, Any], answer: dict[str, Any], examples: dict[str, Any]) -> dict[str, Any]:
+def _post(
+    summary: str,
+    body: dict[str, Any],
+    answer: dict[str, Any],
+    examples: dict[str, Any],
+    faults: str = "Faults",
+    told: str = "",
+) -> dict[str, Any]:
     content: dict[str, Any] = {"schema": body} | ({"examples": examples} if examples else {})
-    wrong = {"description": "Wrong: every fault is named", "content": {"application/json": {"schema": _ref("Faults")}}}
+    wrong = {"description": "Wrong: every fault is named", "content": {"application/json": {"schema": _ref(faults)}}}
+    statuses = {"400": wrong} if faults == "Error" else {"400": {"description": "Not JSON"}, "422": wrong}
     return {
         "post": {
             "summary": summary,
+            **({"description": told} if told else {}),
             "requestBody": {"required": True, "content": {"application/json": content}},
             "responses": {
                 "200": {"description": "OK", "content": {"application/json": {"schema": answer}}},
-                "400": {"description": "Not JSON"},
+                **statuses,
                 "413": {"description": "Too large"},
-                "422": wrong,
             },
         }
     }

@@ -41,7 +41,8 @@ def _nodes(g: Graph, op: t.Transform, x: Value) -> str:  # noqa: PLR0911 - one a
             return g.op("Div", g.op("Sub", name, c(op.center)), c(op.scale))
         case t.Cycle():
             turn = g.op("Mul", name, c(2 * np.pi / op.period))
-            return g.op("Concat", g.op("Sin", turn), g.op("Cos", turn), axis=1)
+            both = g.op("Concat", g.op("Sin", turn), g.op("Cos", turn), axis=1)
+            return g.op("Div", g.op("Round", g.op("Mul", both, c(1e6))), c(1e6))
         case t.Calendar():
             return calendar(g, op.part, name)
         case t.Lookup():
