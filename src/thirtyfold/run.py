@@ -23,7 +23,7 @@ from thirtyfold.core.family import nearest
 from thirtyfold.core.home import Home
 from thirtyfold.core.laid import Laid
 from thirtyfold.core.load import free_threads
-from thirtyfold.core.owncode import place_of
+from thirtyfold.core.owncode import file_of, place_of
 from thirtyfold.core.package import Package
 from thirtyfold.core.record import Record
 from thirtyfold.core.spec import Spec
@@ -304,7 +304,7 @@ def _own_files(part: Any) -> list[str]:
     if isinstance(part, list):
         return [h for value in part for h in _own_files(value)]
     if isinstance(part, str) and ".py:" in part:
-        path = place_of(part.rpartition(":")[0])
+        path = place_of(file_of(part))
         return [hashlib.sha256(path.read_bytes()).hexdigest()] if path is not None else []
     return []
 

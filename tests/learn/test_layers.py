@@ -11,6 +11,7 @@ import yaml
 from thirtyfold.cli import main
 from thirtyfold.core.encoder import Block, Encoded
 from thirtyfold.core.errors import SpecError
+from thirtyfold.core.owncode import trust
 from thirtyfold.core.quiet import Quiet
 from thirtyfold.learn.models.layers import Layers
 from thirtyfold.learn.nets.shapes import Shape
@@ -238,6 +239,7 @@ def test_a_layer_of_ones_own_is_one_file(tmp_path: Path, monkeypatch: pytest.Mon
     monkeypatch.chdir(tmp_path)
     (tmp_path / "mine.py").write_text(OWN)
     line = "mine.py:Twice 2.0"
+    trust({"layers": [line]})  # a Spec does
     check_layer(LAYERS.build(line, "layer"))
     rows = easy_table(3, "vector", rows=200)
     model = Layers([line, "dense 16"], epochs=3)

@@ -14,7 +14,7 @@ from typing import Any
 
 from thirtyfold.core.errors import Fault, SpecError
 
-__all__ = ["module_of", "named", "place_of", "trust", "trusted"]
+__all__ = ["file_of", "module_of", "named", "place_of", "trust", "trusted"]
 
 _TRUSTED: set[Path] = set()
 _NAMED: dict[str, str] = {}
@@ -29,7 +29,12 @@ def trust(tree: Any, *folders: Path) -> None:
         for value in tree:
             trust(value, *folders)
     elif isinstance(tree, str) and ".py:" in tree:
-        _TRUSTED.update((folder / tree.rpartition(":")[0]).resolve() for folder in (Path(), *folders))
+        _TRUSTED.update((folder / file_of(tree)).resolve() for folder in (Path(), *folders))
+
+
+def file_of(choice: str) -> str:
+    """The file of ``path/to/file.py:Name``, whatever stands behind the name."""
+    return choice.partition(".py:")[0] + ".py"
 
 
 def trusted() -> list[str]:
