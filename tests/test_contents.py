@@ -131,7 +131,7 @@ def test_no_name_in_a_request_is_ever_opened(seen: tuple[dict[str, Any], Path], 
         assert answer.status_code == 422, answer.text
         assert answer.json()["detail"][0]["loc"] == ["body", "path"]
         tensor = {"name": "path", "datatype": "BYTES", "shape": [1], "data": [value]}
-        assert client.post(f"/v2/models/{package.name}/infer", json={"inputs": [tensor]}).status_code == 422
+        assert client.post(f"/v2/models/{package.name}/infer", json={"inputs": [tensor]}).status_code == 400
 
 
 @pytest.mark.step(29, 30)

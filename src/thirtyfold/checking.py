@@ -10,8 +10,10 @@ from thirtyfold.plan import filled
 
 __all__ = ["RULES", "faults_of"]
 
-RULES = ("duplicate", "figures", "form", "label", "missing", "notation", "outlier", "repair", "spelling", "swapped",
-         "target missing", "text", "unit", "unreadable")  # fmt: skip
+RULES = (
+    *("boilerplate", "duplicate", "figures", "form", "label", "language", "left out", "missing", "notation", "outlier"),
+    *("phone", "repair", "spelling", "swapped", "target missing", "text", "unit", "unreadable"),
+)
 """How the rules of the ledger begin: what ``clean.undo`` and ``clean.accept`` can be about."""
 
 

@@ -143,7 +143,7 @@ def test_the_users_own_weights_are_kept(clean):
 
 def test_a_clean_set_has_few_suspects(real):
     labeled = real("adult").label()
-    assert labeled.suspects.height < 0.06 * 20_000
+    assert labeled.suspects.height < 0.065 * 20_000
     assert labeled.goal == Goal.of("classification", labeled.goal.task)
     assert labeled.goal.task.classes == ("<=50K", ">50K")
 

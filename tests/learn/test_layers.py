@@ -139,7 +139,7 @@ def test_layers_that_cannot_meet_are_refused_by_name(layers: list[Any], blocks: 
         ("conv 32 sise 5", "Did you mean 'size'"),
         ("convv 32", "Did you mean 'conv'"),
         ("conv 32 5", "is not the name of an option"),
-        ("dense 0", "greater than or equal to 1"),
+        ("dense 0", "must be at least 1"),
         ("relu 5", "takes no options|is not the name of an option"),
         (32, "expected a word"),
     ],

@@ -17,6 +17,7 @@ from thirtyfold.core.errors import DataError, Fault
 from thirtyfold.learn.checkpointing import State
 from thirtyfold.learn.feed import LOOKED, Feed
 from thirtyfold.learn.graph import at_once
+from thirtyfold.learn.guards import no_memory
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -64,7 +65,13 @@ def forecast(state: State, engine: Engine, feed: Feed, check: Feed | None) -> Fo
     """
     network, plan = state.network, state.plan
     with _as_it_was(state):
-        kept, largest = _by_row(state, feed)
+        try:
+            kept, largest = _by_row(state, feed)
+        except RuntimeError as error:
+            if not no_memory(error):
+                raise
+            hint = "Take a smaller network, or smaller pictures."
+            raise DataError(Fault("model", "there is no memory for a single row.", hint=hint)) from None
         seconds = _seconds(state, engine, feed)
     width = 4 * feed.rows.x.shape[1]
     size = sum(p.numel() for p in network.parameters())
@@ -87,7 +94,7 @@ def _by_row(state: State, feed: Feed) -> tuple[float, float]:
     """Bytes for one row: all that forward keeps for backward, and the largest single thing of it."""
     import torch
 
-    few = feed.first(min(FEW, len(feed)))
+    few = feed.first(min(FEW, len(feed), -(-state.plan.batch // state.parts)))
     own = {p.untyped_storage().data_ptr() for p in [*state.network.parameters(), *state.network.buffers()]}
     seen: dict[int, int] = {}
 
