@@ -221,10 +221,15 @@ def test_predict_reads_csv_json_lines_parquet_and_standard_input(whole, tmp_path
     assert len(set(told.values())) == 1
     expected = Package.open(folder / "package").predict(rows)
     assert pl.read_csv(tmp_path / "o.csv")["prediction"].to_list() == expected["prediction"].to_list()
-    capsys.readouterr()
-    monkeypatch.setattr(sys, "stdin", io.TextIOWrapper(io.BytesIO((tmp_path / "d.csv").read_bytes())))
-    assert main(["predict", str(folder / "package"), "-"]) == 0
-    assert capsys.readouterr().out.strip() == told["d.csv"].strip()
+    for name in told:
+        capsys.readouterr()
+        monkeypatch.setattr(sys, "stdin", io.TextIOWrapper(io.BytesIO((tmp_path / name).read_bytes())))
+        assert main(["predict", str(folder / "package"), "-"]) == 0
+        assert capsys.readouterr().out.strip() == told[name].strip(), name
+    monkeypatch.setattr(sys, "stdin", io.TextIOWrapper(io.BytesIO(b'{"age": 3}\n{"age": ')))
+    assert main(["predict", str(folder / "package"), "-"]) == 2
+    err = capsys.readouterr().err
+    assert str(tmp_path.parent) not in err and "/tmp" not in err, "no name of a file that nobody gave"
 
 
 @pytest.mark.step(29)
