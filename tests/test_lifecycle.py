@@ -221,11 +221,16 @@ def test_predict_reads_csv_json_lines_parquet_and_standard_input(whole, tmp_path
     assert len(set(told.values())) == 1
     expected = Package.open(folder / "package").predict(rows)
     assert pl.read_csv(tmp_path / "o.csv")["prediction"].to_list() == expected["prediction"].to_list()
-    for name in told:
+    assert main(["predict", str(folder / "package"), str(tmp_path / "d.csv"), "--keep", "city"]) == 0
+    both = pl.read_csv(io.StringIO(capsys.readouterr().out))
+    assert both.columns[:2] == ["city", "prediction"] and both["city"].to_list() == rows["city"].to_list()
+    assert main(["predict", str(folder / "package"), str(tmp_path / "d.csv"), "--keep", "cty"]) == 2
+    assert "Did you mean 'city'?" in capsys.readouterr().err
+    for name, answers in told.items():
         capsys.readouterr()
         monkeypatch.setattr(sys, "stdin", io.TextIOWrapper(io.BytesIO((tmp_path / name).read_bytes())))
         assert main(["predict", str(folder / "package"), "-"]) == 0
-        assert capsys.readouterr().out.strip() == told[name].strip(), name
+        assert capsys.readouterr().out.strip() == answers.strip(), name
     monkeypatch.setattr(sys, "stdin", io.TextIOWrapper(io.BytesIO(b'{"age": 3}\n{"age": ')))
     assert main(["predict", str(folder / "package"), "-"]) == 2
     err = capsys.readouterr().err

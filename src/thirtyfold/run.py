@@ -3,6 +3,7 @@
 import contextlib
 import hashlib
 import json
+import os
 import signal
 import threading
 import time
@@ -56,7 +57,7 @@ class Event:
 Listener = Callable[[Event], None]
 
 
-@dataclass
+@dataclass(repr=False)
 class Outcome:
     """How a run ended: its folder, its summary (what ``thirtyfold show --json`` prints), and its Package if any."""
 
@@ -64,6 +65,11 @@ class Outcome:
     summary: dict[str, Any]
     package: Package | None = None
     error: ThirtyfoldError | None = None
+
+    def __repr__(self) -> str:
+        score = self.summary.get("score") or {}
+        told = f", test {score['metric']} {score['test']:.4g}" if score else ""
+        return f"Outcome({self.summary['status']}{told}, {str(self.folder)!r})"
 
     @property
     def status(self) -> int:
@@ -168,7 +174,7 @@ def execute(
     folder = home.new_run(spec.name)
     work = _Work(spec, home, folder, Record(folder / "record.jsonl"), listener or (lambda _: None), free_threads())
     work.until = until if until != stages[-1].name else None
-    work.record.add("run_started", name=spec.name, spec=spec.digest(), time=time.time(), until=until)
+    work.record.add("run_started", name=spec.name, spec=spec.digest(), time=time.time(), pid=os.getpid(), until=until)
     (folder / "spec.yaml").write_text(filled(spec).to_yaml(), encoding="utf-8")
     for name, value in zip(GIVEN, (frame, champion, previous), strict=True):
         work.give(name, value)

@@ -100,6 +100,8 @@ def _working(verb: Callable[[str, str, str], argparse.ArgumentParser]) -> None:
     predict.add_argument("data", metavar="DATA")
     predict.add_argument("--out", default="-", help="a .csv, .parquet or .jsonl file (default: CSV on standard output)")
 
+    words = "columns of DATA that stand before the answers, such as its id; 'all' keeps every one"
+    predict.add_argument("--keep", metavar="A,B", default="", help=words)
     _code(predict)
 
     serve = verb("serve", "serving", "HTTP: predictions, playground and live pages, metrics")

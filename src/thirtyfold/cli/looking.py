@@ -161,7 +161,8 @@ def runs(told: argparse.Namespace) -> int:
         print(json.dumps([{k: v for k, v in s.items() if k != "steps"} for s in found], indent=1))
         return 0
     if not found:
-        print(f"No run {'yet' if told.name is None else f'of {told.name!r}'}. Start one with: thirtyfold run SPEC")
+        what = "yet" if told.name is None else f"of {told.name!r}"
+        print(f"No run {what} in {Home.beside().root}. Start one with: thirtyfold run SPEC")
     else:
         print(f"{'  run':<44} {'status':<8} {'test score':<24} {'took':>9}  package")
     champions = _champions(Home.beside().root)
@@ -185,12 +186,21 @@ def _champions(root: Path) -> set[str]:
     return {c.hash for c in known if c is not None}
 
 
+def _run_of(name: str, home: Home) -> Path:
+    """The folder of a run by its id, or of the one that made the champion of a name."""
+    from thirtyfold.core.registry import Registry
+
+    model, _, which = name.partition("@")
+    champion = Registry(home.root, model).champion() if which == "champion" else None
+    return home.run(champion.run if champion and champion.run else name)
+
+
 def compare(told: argparse.Namespace) -> int:
     """Two runs side by side: every metric, size of step times, and what differs in the Spec."""
     import yaml
 
     home = Home.beside()
-    folders = [home.run(told.a), home.run(told.b)]
+    folders = [_run_of(name, home) for name in (told.a, told.b)]
     a, b = (_summary(f) for f in folders)
     width = max(len(a["run"]), len(b["run"]), 12)
     print(f"{'':<24} {a['run']:>{width}} {b['run']:>{width}}")
@@ -273,7 +283,18 @@ def _summary(folder: Path) -> dict[str, Any]:
         run=folder.name, name=name, aim=None, tested=None, gates=[], stamps=stamps, package="", package_hash="",
         report="", seconds=sum(s.seconds for s in stamps), error=None, addresses=[],
     )  # fmt: skip
-    return {**told, "status": "stopped"}
+    return {**told, "status": "running" if _runs_still(events) else "stopped"}
+
+
+def _runs_still(events: list[dict[str, Any]]) -> bool:
+    """Whether the process that began a run is there, and is no later one with the same number."""
+    import psutil
+
+    begun = next((e for e in events if e["event"] == "run_started"), {})
+    try:
+        return "pid" in begun and psutil.Process(begun["pid"]).create_time() <= float(begun["time"])
+    except psutil.Error:
+        return False
 
 
 def _flat(tree: Any, path: str = "") -> dict[str, Any]:

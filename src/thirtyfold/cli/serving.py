@@ -20,6 +20,9 @@ if TYPE_CHECKING:
 
 __all__ = ["free", "predict", "promote", "rollback", "serve"]
 
+ANSWERS = ("prediction", "confidence", "probability_", "error", "unsure")
+"""How the columns of answers begin: columns of the data that do too are kept as ``..._given``."""
+
 
 def predict(told: argparse.Namespace) -> int:
     """Answers for every row of a file (or of what a Spec collects), in order. A row that cannot be read gets no answer
@@ -46,9 +49,10 @@ def predict(told: argparse.Namespace) -> int:
         Fault(f"line {line}", f"{why}: it has no answer, the others have theirs in order.")
         for line, why in read.quarantine.select("row", "reason").iter_rows()
     ]
+    kept = _kept(frame, told.keep)
     with content.reading(content.roots_of(read.lineage)):
         answers, faults = _answers(package, frame)
-    _write(answers, told.out)
+    _write(kept.hstack(answers) if kept.width else answers, told.out)
     faults = [*lost, *faults]
     if faults:
         shown = faults[:20]
@@ -57,6 +61,18 @@ def predict(told: argparse.Namespace) -> int:
         )
         raise DataError([*shown, *more])
     return 0
+
+
+def _kept(frame: "pl.DataFrame", keep: str) -> "pl.DataFrame":
+    """Columns of the data that stand before the answers, so that each can be told whose it is."""
+    names = [n for n in frame.columns if not n.startswith("__")] if keep == "all" else [n for n in keep.split(",") if n]
+    wrong = [n for n in names if n not in frame.columns]
+    if wrong:
+        allowed = ", ".join(["all", *frame.columns])
+        raise SpecError(
+            [Fault("--keep", f"the data has no column '{n}'.", allowed, nearest(n, frame.columns)) for n in wrong]
+        )
+    return frame.select(names).rename({n: f"{n}_given" for n in names if n.startswith(ANSWERS)})
 
 
 def _piped() -> Any:

@@ -119,7 +119,7 @@ class Regularize:
         if pair is None:
             return Evidence(24, why, numbers)
         on, off = gap["with"], gap["without"]
-        verdict = "narrower" if on["gap"] < off["gap"] else "not narrower"
+        verdict = "narrower" if abs(on["gap"]) < abs(off["gap"]) else "not narrower"
         held = "better" if _better(on, off, aim) else "no better"
         why += (
             f" Fitted twice on the same {gap['rows']:,} rows, the gap of {gap['model']} is {number(on['gap'])} with "

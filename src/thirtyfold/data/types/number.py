@@ -84,6 +84,9 @@ class Number:
         if money and max(money.values()) < ONE_CURRENCY * sum(money.values()):
             return 0.0  # amounts of several currencies are not one number
         text = sample.values.cast(pl.String)
+        phones = text.str.contains(r"^\+\d{7,15}$").mean() or 0.0
+        if isinstance(phones, float) and phones > 0.9:
+            return 0.2  # telephone numbers in their international spelling are names, not amounts
         zeros = text.str.contains(r"^0\d+$").mean() or 0.0
         if isinstance(zeros, float) and (zeros > 0.02 or _CODE_NAME.search(sample.name.lower())):
             return 0.4

@@ -60,7 +60,7 @@ class PersonalData:
 
 
 NAMES = (
-    r"(^|[_\W])(e-?mail|phone|mobile|telephone|ssn|passport|iban|surname|first_?name|last_?name|full_?name|"
+    r"(^|[_\W])(e-?mail|phone|mobile|tele(?:ph|f)one?|tel|ssn|passport|iban|surname|first_?name|last_?name|full_?name|"
     r"name|address|birth_?date|date_of_birth|dob|ip)($|[_\W])"
 )
 
@@ -101,7 +101,9 @@ def _pattern(pattern: str) -> Callable[[str], bool]:
 
 KINDS: dict[str, Callable[[str], bool]] = {
     "e-mail address": _pattern(r"[\w.+-]+@[\w-]+\.[\w.-]*\w"),
-    "telephone number": _pattern(r"(?<!\d)(?:\+\d{1,3}[ -]?)?\(?\d{3}\)?[ -]\d{3}[ -]?\d{4}(?!\d)"),
+    "telephone number": _pattern(
+        r"(?<!\d)(?:(?:\+\d{1,3}[ -]?)?\(?\d{3}\)?[ -]\d{3}[ -]?\d{4}|\+\d(?:[ ()/-]{0,2}\d){7,14})(?!\d)"
+    ),
     "social security number": _pattern(r"(?<!\d)(?!000|666|9\d\d)\d{3}-(?!00)\d{2}-(?!0000)\d{4}(?!\d)"),
     "IP address": _pattern(r"(?<![\d.])(?:(?:25[0-5]|2[0-4]\d|1?\d?\d)\.){3}(?:25[0-5]|2[0-4]\d|1?\d?\d)(?![\d.])"),
     "card number": _luhn,

@@ -38,7 +38,11 @@ class Privacy:
         inside = _loss(case.package, answers(case.package, rows.take(pick)))
         outside = outside[:most]
         area = _auc(inside, outside)
-        said = "close to a coin's 0.5" if area <= USUAL else f"more than the usual {USUAL:g}: it remembers single rows"
+        said = (
+            "hardly better than a coin's 0.5"
+            if area <= USUAL
+            else f"more than the usual {USUAL:g}: it remembers single rows"
+        )
         why = f"an attacker tells a training row from a new one with AUC {number(area)}, {said}"
         passed = self.at_most is None or area <= self.at_most
         edges = np.quantile(np.concatenate([inside, outside]), np.linspace(0, 1, 21))
