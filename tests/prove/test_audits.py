@@ -53,7 +53,7 @@ def test_personal_data_names_the_column_and_refuses_when_asked():
     assert not told.verdict.passed and "sex" in told.verdict.why
     fine = Family("prove.audits").build({"personal_data": {"allow": ["sex"], "refuse": True}}, "safety")
     quiet = fine.ask(case, Quiet()).verdict
-    assert quiet.passed and quiet.why == "none found in 3 input columns"
+    assert quiet.passed and quiet.why == "no personal data found in 3 input columns"
 
 
 def test_privacy_tells_a_model_that_learned_by_heart_from_one_that_did_not():

@@ -76,7 +76,12 @@ class Build:
                     f"{', '.join(used)} on the CPU with {counted(context.threads, 'thread')}. {_other(blueprints)}",
                     {"frameworks": used, "device": "cpu", "threads": context.threads},
                 ),
-                Evidence(14, f"{shapes}; each answers with {outputs}.", {"models": len(blueprints)}, views),
+                Evidence(
+                    14,
+                    f"{shapes}; {'each' if len(blueprints) > 1 else 'it'} answers with {outputs}.",
+                    {"models": len(blueprints)},
+                    views,
+                ),
                 self._start(blueprints),
             ],
         )

@@ -42,7 +42,7 @@ class PersonalData:
         why = (
             f"found in {', '.join(names)}"
             if names
-            else f"none found in {counted(len(case.package.columns), 'input column')}"
+            else f"no personal data found in {counted(len(case.package.columns), 'input column')}"
         )
         passed = not (found and self.refuse)
         table = (TableView("Personal data", ("column", "kind", "why"), tuple(found)),) if found else ()

@@ -6,6 +6,7 @@ from typing import Annotated, Any
 import numpy as np
 from pydantic import Field
 
+from thirtyfold.core.charts import number
 from thirtyfold.core.package import Package
 from thirtyfold.core.verdict import Verdict
 from thirtyfold.watch.live import Live
@@ -39,7 +40,7 @@ class Latency:
         low = float(took[max(0, below)])
         limit = float(state["limit"])
         why = (
-            f"Of the last {self.rows:,} answers half took up to {p50:.3g} ms, 95 % up to {p95:.3g} ms; "
+            f"Of the last {self.rows:,} answers half took up to {number(p50)} ms, 95 % up to {number(p95)} ms; "
             f"{limit:g} are allowed."
         )
         numbers = {"p50": p50, "p95": p95, "p99": p99, "p95_at_least": low}
