@@ -2,6 +2,7 @@
 
 import json
 import os
+import shutil
 import signal
 import subprocess
 import sys
@@ -101,6 +102,30 @@ def test_kill_at_any_moment_leaves_a_whole_state(tmp_path: Path):
         found = Folder(tmp_path).load("state")
         assert found is None or (len(found) == 3 and len(set(found.values())) == 1)
     assert found is not None
+
+
+def test_what_was_killed_while_it_was_removed_is_never_read(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+    """One kill while an old state goes, the next one between the two renames: the state before the second is read."""
+    folder = Folder(tmp_path)
+    for n in (1, 2, 3):
+        folder.save("state", {name: str(n).encode() for name in "abc"})
+    real = shutil.rmtree
+
+    def killed(path: Path, **options: object) -> None:
+        if not str(path).endswith("state") and Path(path).exists() and (Path(path) / "a").exists():
+            (Path(path) / "a").unlink()
+            raise KeyboardInterrupt
+        real(path, **options)
+
+    with monkeypatch.context() as patch:
+        patch.setattr("thirtyfold.core.store.shutil.rmtree", killed)
+        with pytest.raises(KeyboardInterrupt):
+            folder.save("state", dict.fromkeys("abc", b"4"))
+    for name in ("zzzzzzzz", "00000000"):  # sorted before and behind what is left
+        folder.save("state", {inner: name.encode() for inner in "abc"})
+        (tmp_path / "state").rename(tmp_path / f".state.{name}.old")
+        found = folder.load("state")
+        assert found == {inner: name.encode() for inner in "abc"}
 
 
 def test_record_survives_a_line_that_was_cut_off(tmp_path: Path):

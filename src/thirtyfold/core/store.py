@@ -48,7 +48,10 @@ def write_folder(folder: Path, files: Stored) -> None:
         if folder.exists():
             folder.rename(old)
         new.rename(folder)
-        shutil.rmtree(old, ignore_errors=True)
+        if old.exists():  # under another name while it goes, so that what is called old is always whole
+            gone = old.with_suffix(".gone")
+            old.rename(gone)
+            shutil.rmtree(gone, ignore_errors=True)
     finally:
         shutil.rmtree(new, ignore_errors=True)
 
@@ -98,9 +101,11 @@ class Folder:
         folder = self.root / name
         if folder.is_dir():
             return read_folder(folder)
-        # Killed between the two renames: the earlier state is whole under its old name.
-        old = sorted(self.root.glob(f".{name}.*.old")) if self.root.is_dir() else []
-        return read_folder(old[-1]) if old else None
+        # Killed between the two renames: the earlier state is whole under its old name. A kill before may have left
+        # another one there; the one that was written last is it.
+        old = self.root.glob(f".{name}.*.old") if self.root.is_dir() else ()
+        last = max(old, key=lambda p: p.stat().st_mtime_ns, default=None)
+        return None if last is None else read_folder(last)
 
 
 class Store:
