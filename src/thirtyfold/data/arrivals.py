@@ -17,11 +17,8 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from thirtyfold import __version__
-from thirtyfold.core.codec import pack_large, unpack
 from thirtyfold.core.evidence import counted
-from thirtyfold.core.laid import Laid
 from thirtyfold.core.late import pl
-from thirtyfold.core.store import write_folder
 from thirtyfold.data.margins import Fault3
 from thirtyfold.data.reading import kept_at, sha256_of
 
@@ -144,6 +141,9 @@ class Book:
         """Replace what was kept, whole or not at all; nothing of a file that was written to meanwhile."""
         if not self._home or _stamp(self.path) != self._seen:
             return
+        from thirtyfold.core.codec import pack_large  # here as below, because a check needs none of it
+        from thirtyfold.core.store import write_folder
+
         with suppress(OSError):  # another process keeps the same, or the disk is full: the next reading is a whole one
             write_folder(self._place, pack_large(kept, kept_at("store", "laying")))
 
@@ -151,6 +151,9 @@ class Book:
         """What was kept; None where there is nothing, or another process replaces it at this moment."""
         if not self._home:
             return None
+        from thirtyfold.core.codec import unpack
+        from thirtyfold.core.laid import Laid
+
         try:
             # Frames are mapped, not loaded: of a large one only what is looked at comes into memory.
             files: dict[str, bytes | Laid] = {

@@ -21,7 +21,7 @@ from thirtyfold.core.task import Metric, Task
 
 __all__ = ["Scorer", "answers", "bootstrap", "claimed", "compare", "rounds_of", "scorer", "slices"]
 
-MOST, LEAST, WORK = 2000, 200, 5_000_000
+MOST, LEAST, WORK = 2000, 200, 1_500_000
 """Bootstrap samples: with 200 the ends of an interval move by a fifth of its width from seed to seed, with 2,000 by a
 fifteenth (Efron and Tibshirani 1993, chapter 14: 1,000 or more). In large parts, whose intervals are narrow, fewer.
 """
