@@ -15,6 +15,7 @@ from thirtyfold.core.evidence import Evidence
 from thirtyfold.core.family import Choice, Family, nearest, split_choice
 from thirtyfold.core.fieldtype import FieldType, Sample
 from thirtyfold.core.laid import rest
+from thirtyfold.core.load import WORKERS
 from thirtyfold.core.mending import mend_frame
 from thirtyfold.core.spec import Spec
 from thirtyfold.core.step import Context
@@ -67,7 +68,7 @@ class Clean:
         table = collected.describe(*self._roles(collected))
         context.progress("looking at values")
         looks = Looks(raw)
-        looks.find(context.threads)
+        looks.find(lambda: rest(collected.frame))
         rest(collected.frame)
         table, changes = asked.propose("raw", Draft(table, raw, known=looks))
         ledger = expand(raw, changes)
@@ -77,7 +78,7 @@ class Clean:
         once = _once(table.frame.select(list(table.columns)))
         table = table.describe(*(self._typed(c, looks[c.name], once) for c in table.columns.values()))
         context.progress("reading values")
-        table, unreadable, read = _read(table, looks, context.threads)
+        table, unreadable, read = _read(table, looks)
         self._check_said(collected, table, unreadable)
         read_looks = Looks(table.frame)
         for name, look in read.items():
@@ -320,7 +321,7 @@ class _Asked:
         return draft.table, changes
 
 
-def _read(table: Table, looks: Looks, threads: int) -> tuple[Table, dict[str, dict[str, str]], dict[str, Look]]:
+def _read(table: Table, looks: Looks) -> tuple[Table, dict[str, dict[str, str]], dict[str, Look]]:
     """Every column read as its type; a word that repeats where it cannot be read is a marker of missing values.
 
     Also what could not be read, by column, with why; and what is known of the columns as they were read.
@@ -329,7 +330,7 @@ def _read(table: Table, looks: Looks, threads: int) -> tuple[Table, dict[str, di
     columns: dict[str, Column] = {}
     unreadable: dict[str, dict[str, str]] = {}
     known: dict[str, Look] = {}
-    with ThreadPoolExecutor(max(1, threads)) as pool:
+    with ThreadPoolExecutor(WORKERS) as pool:
         found = list(pool.map(lambda c: _read_column(c, looks[c.name]), table.columns.values()))
     for (name, column), (look, wrong) in zip(table.columns.items(), found, strict=True):
         times: dict[str, int] = {}

@@ -55,18 +55,20 @@ class Suspicious:
 
 def _far(name: str, values: pl.Series, draft: Draft) -> list[Change]:
     """Values beyond the fences, as they are and on a logarithmic scale, when they are hardly any."""
-    x = values.to_numpy()
-    known = x[np.isfinite(x)]
+    known = values.drop_nulls() if values.is_finite().all() else values.filter(values.is_finite())
     if len(known) < 50:
         return []
-    some = known[:: max(1, len(known) // 10_000)]
-    places = np.arange(0)
+    some = known.gather_every(max(1, len(known) // 10_000)).to_numpy()
+    x, places = some, np.arange(0)
     for scale in (np.asarray, _logarithm):
         low, high = np.quantile(scale(some), [0.25, 0.75])
         if high <= low:
             return []
         fences = low - _FENCE * (high - low), high + _FENCE * (high - low)
         if scale is np.asarray:
+            if not ((known < fences[0]) | (known > fences[1])).any():
+                return []
+            x = values.to_numpy()
             places = np.flatnonzero((x < fences[0]) | (x > fences[1]))
             places = places[np.isfinite(x[places])]
         else:
