@@ -24,13 +24,19 @@ def moments_of(text: pl.Series) -> pl.Series | None:
     size = long[0] if len(long) else None
     if size not in _SIZES or long.null_count() or not (long == size).all():
         return None
+    parts = [_read(part, int(size)) for part in text.get_chunks()]  # chunks stay: others' columns have the same
+    known = [p for p in parts if p is not None]
+    return pl.concat(known, rechunk=False).alias(text.name) if len(known) == len(parts) else None
+
+
+def _read(text: pl.Series, size: int) -> pl.Series | None:
     done = np.empty(len(text), dtype=np.int64)
     for at in range(0, len(text), _AT_ONCE):
-        read = _figures(text[at : at + _AT_ONCE], int(size))
+        read = _figures(text[at : at + _AT_ONCE], size)
         if read is None:
             return None
         done[at : at + _AT_ONCE] = read
-    return pl.Series(text.name, done).cast(pl.Datetime("us"))
+    return pl.Series(done).cast(pl.Datetime("us"))
 
 
 def _figures(text: pl.Series, size: int) -> Array | None:

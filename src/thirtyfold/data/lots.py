@@ -70,7 +70,7 @@ def keys(frame: pl.DataFrame, done: Callable[[], None] = lambda: None) -> Array:
 def _add_keys(frame: pl.DataFrame, total: Array) -> None:
     with np.errstate(over="ignore"):
         for column in frame.get_columns():
-            total += _mix(_hashed(column) ^ _word(column.name))
+            total += _mixed(_hashed(column) ^ _word(column.name))
 
 
 def key_column(frame: pl.DataFrame, ids: Sequence[str], done: Callable[[], None] = lambda: None) -> pl.Series:
@@ -188,14 +188,16 @@ def _numbers(column: pl.Series, whole: pl.Series | None = None) -> Array:
     floats = column.cast(pl.Float64)
     if whole is None and column.dtype.is_integer() and _large(floats):
         whole = column.cast(pl.Int64, strict=False)
-    numbers = floats.fill_null(float("nan")).to_numpy() + 0.0  # -0.0 is 0.0
-    bits = np.ascontiguousarray(numbers).view(np.uint64)
-    if whole is not None:
-        with np.errstate(invalid="ignore", over="ignore"):
-            long = whole.is_not_null().to_numpy() & (np.abs(numbers) >= _EXACT) & (np.abs(numbers) < 2.0**63)
-            near = np.where(long, numbers, 0.0).astype(np.int64)
-            beyond = np.where(long, whole.fill_null(0).to_numpy() - near, 0)
-            bits = bits + _mix(beyond.view(np.uint64))  # the mix of 0 is 0
+    numbers = floats.fill_null(float("nan")).to_numpy() + 0.0  # -0.0 is 0.0, and it is no longer the column's own
+    bits = numbers.view(np.uint64)
+    if whole is None:
+        missing = np.isnan(numbers)
+        return np.where(missing, _NOTHING, _mixed(bits)) if missing.any() else _mixed(bits)
+    with np.errstate(invalid="ignore", over="ignore"):
+        long = whole.is_not_null().to_numpy() & (np.abs(numbers) >= _EXACT) & (np.abs(numbers) < 2.0**63)
+        near = np.where(long, numbers, 0.0).astype(np.int64)
+        beyond = np.where(long, whole.fill_null(0).to_numpy() - near, 0)
+        bits = bits + _mix(beyond.view(np.uint64))  # the mix of 0 is 0
     return np.where(np.isnan(numbers), _NOTHING, _mix(bits))
 
 
@@ -263,7 +265,16 @@ def _long(data: Array, starts: Array, length: Array) -> Array:
 
 def _mix(x: Array) -> Array:
     """The last step of SplitMix64 (Steele, Lea and Flood 2014): each bit that goes in moves all that come out."""
+    return _mixed(x.copy())
+
+
+def _mixed(x: Array) -> Array:
+    """As ``_mix``, in the place of what is mixed."""
+    work = np.empty_like(x)
     with np.errstate(over="ignore"):
-        x = (x ^ (x >> np.uint64(30))) * np.uint64(0xBF58476D1CE4E5B9)
-        x = (x ^ (x >> np.uint64(27))) * np.uint64(0x94D049BB133111EB)
-        return np.asarray(x ^ (x >> np.uint64(31)))
+        for shift, times in ((30, 0xBF58476D1CE4E5B9), (27, 0x94D049BB133111EB)):
+            np.right_shift(x, np.uint64(shift), out=work)
+            np.bitwise_xor(x, work, out=x)
+            np.multiply(x, np.uint64(times), out=x)
+        np.right_shift(x, np.uint64(31), out=work)
+        return np.bitwise_xor(x, work, out=x)

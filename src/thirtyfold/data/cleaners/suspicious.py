@@ -94,6 +94,10 @@ def _made_dates(name: str, values: pl.Series, draft: Draft) -> list[Change]:
     """Codes and ranges that a spreadsheet took for dates ("3-14" became "14-Mar"): few, among others with figures and
     without months. What stood there is lost.
     """
+    look = draft.looks[name]
+    few = look.seen if look.counts is not None else values
+    if not few.str.contains("-", literal=True).any() or not few.str.contains(_SHEET).any():
+        return []
     odd = values.str.contains(_SHEET).fill_null(value=False)
     known = len(values) - values.null_count()
     if not odd.any() or int(odd.sum()) > 0.05 * known:
