@@ -161,7 +161,7 @@ def _settle(course: _Course, early: Array) -> None:
 
 def _balance(course: _Course, mine: Array, late: Array, drawn: Array) -> None:
     """The late groups of a stratum, whose rows are ``mine``: each time its rows have doubled, the bounds of the lots
-    are set anew by what is held so far. They stay the shares unless groups that are large so far shift them for certain.
+    are set anew by what is held so far. They stay the shares unless groups that are large so far shift them.
     """
     group, shares = course.group[mine], np.array(course.shares)
     begins = course.first[group] == mine
