@@ -38,6 +38,7 @@ def test_a_person_asks_and_tells_in_the_playground(browser, service):
     page.wait_for_selector("#answer b")
     assert page.inner_text("#answer b") in ("yes", "no")
     assert "%" in page.inner_text("#answer")
+    assert sorted(page.locator("#truths option").evaluate_all("all => all.map(o => o.value)")) == ["no", "yes"]
     page.click("[data-thumb='up']")
     page.wait_for_function("document.getElementById('thanks').textContent.startsWith('Kept')")
     page.fill("[id='f:age']", "many")
