@@ -10,7 +10,7 @@ from typing import Any
 from thirtyfold.core.errors import Fault, MissingExtra
 from thirtyfold.core.late import Array, np
 
-__all__ = ["FLOOR", "facts", "length_of", "log_mel", "mel_filters", "resampled", "spectrum", "wave"]
+__all__ = ["FLOOR", "facts", "length_of", "log_mel", "mel_filters", "resampled", "samples_of", "spectrum", "wave"]
 
 FLOOR = 1e-6
 """Power below which all is silence; its logarithm is what padding holds."""
@@ -60,6 +60,16 @@ def wave(data: bytes, rate: int, seconds: float) -> Array:
         mono = resampled(mono, own, rate)
     found: Array = mono[: max(1, round(seconds * rate))]
     return found
+
+
+def samples_of(data: bytes, rate: int, samples: int, *, level: bool) -> Array:
+    """A recording as float32 (samples,): cut, or filled up with silence; with ``level`` mean 0 and deviation 1 before."""
+    heard = wave(data, rate, samples / rate)[:samples]
+    if level:
+        heard = (heard - heard.mean()) / np.sqrt(heard.var() + 1e-7)
+    full = np.zeros(samples, dtype=np.float32)
+    full[: len(heard)] = heard
+    return full
 
 
 def resampled(samples: Array, own: int, rate: int) -> Array:

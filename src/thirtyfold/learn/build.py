@@ -27,6 +27,7 @@ LIBRARIES = {
     "cnn": ("torch", "PyTorch"),
     "rnn": ("torch", "PyTorch"),
     "transformer": ("torch", "PyTorch"),
+    "pretrained": ("torch", "PyTorch"),
     "nearest": ("onnxruntime", "ONNX Runtime"),
 }
 
