@@ -62,14 +62,19 @@ def wave(data: bytes, rate: int, seconds: float) -> Array:
     return found
 
 
-def samples_of(data: bytes, rate: int, samples: int, *, level: bool) -> Array:
-    """A recording as float32 (samples,): cut, or filled up with silence; with ``level`` mean 0 and deviation 1 before."""
+def samples_of(data: bytes, rate: int, samples: int, level: str) -> Array:
+    """A recording as float32 (samples,): cut, or filled up with silence.
+
+    ``level`` is what is brought to mean 0 and deviation 1: ``heard``, the ``whole`` with its silence, or ``no``.
+    """
     heard = wave(data, rate, samples / rate)[:samples]
-    if level:
-        heard = (heard - heard.mean()) / np.sqrt(heard.var() + 1e-7)
     full = np.zeros(samples, dtype=np.float32)
-    full[: len(heard)] = heard
-    return full
+    full[: len(heard)] = _leveled(heard) if level == "heard" else heard
+    return _leveled(full) if level == "whole" else full
+
+
+def _leveled(samples: Array) -> Array:
+    return ((samples - samples.mean()) / np.sqrt(samples.var() + 1e-7)).astype(np.float32)
 
 
 def resampled(samples: Array, own: int, rate: int) -> Array:

@@ -270,8 +270,8 @@ class Wave(_Op):
     op: Literal["wave"] = "wave"
     rate: int
     samples: int
-    level: bool = True
-    """Whether each recording is brought to mean 0 and deviation 1, before silence is added."""
+    level: Literal["no", "heard", "whole"] = "no"
+    """What of each recording is brought to mean 0 and deviation 1: what is heard, or the whole with its silence."""
 
     @property
     def shape(self) -> tuple[int, int]:
@@ -282,7 +282,7 @@ class Wave(_Op):
         from thirtyfold.core import content, sound
 
         def make(data: bytes) -> Array:
-            return sound.samples_of(data, self.rate, self.samples, level=self.level)
+            return sound.samples_of(data, self.rate, self.samples, self.level)
 
         return content.each(x, self.model_dump_json(), make, np.zeros(self.shape, dtype=np.float32))
 

@@ -219,7 +219,9 @@ class Pretrained(Network):
         return net
 
     def draw(self, net: nn.Module, graph: Graph, train: Encoded) -> str:
-        return add_to(net, graph, np.asarray(train.matrix[:LOOKED], dtype=np.float32))
+        rows = np.asarray(train.matrix[:LOOKED], dtype=np.float32)
+        known = {n: self._state[n] for n in ("config", "layout", "outputs", "padding")}
+        return add_to(net, graph, rows, json.dumps([known, self.numbers["pool"]], sort_keys=True))
 
     def tells(self, net: nn.Module, train: Encoded, facts: Mapping[str, Any]) -> list[Evidence]:
         """The story of every network, with what of this one came from elsewhere, and what of it learned."""
@@ -228,7 +230,7 @@ class Pretrained(Network):
         found = told(net, train, learning(self._curves, self._parts), facts, o)
         kind = str(state["config"].get("model_type"))
         own = started(Path(o["folder"]).name, kind, way, self._parts, str(o["seal"] or ""), facts)
-        return [e for e in found if e.step != 15] + own
+        return [e for e in found if e.step != 15 and "blocks" not in e.numbers] + own
 
     def sketch(self, train: Encoded) -> TableView:
         """Its parts with their weights, and how many of these learn. Raises SpecError where it cannot be made."""

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import logging
 import warnings
+from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
 from thirtyfold.core.errors import Fault, MissingExtra, SpecError
@@ -27,10 +28,16 @@ CLOSE = 1e-3
 """How far answers of the graph may be from those of PyTorch, on the scale of the largest one."""
 
 
-def add_to(network: nn.Module, graph: Graph, rows: Array) -> str:
+DRAWN = 4
+"""Graphs that are kept: a run learns the same network several times, and drawing takes longer than learning a little."""
+_drawn: dict[str, Any] = {}
+
+
+def add_to(network: nn.Module, graph: Graph, rows: Array, what: str) -> str:
     """Add a network of ``rows`` (rows, features) to a graph; returns its output's name.
 
-    The graph's answers are compared with PyTorch's row by row, alone and together. Raises SpecError where they differ,
+    ``what`` says all of the network but its weights: one that says the same was drawn already, and only these are put
+    in. The graph's answers are compared with PyTorch's row by row, alone and together. Raises SpecError where they differ,
     or where the network is too large for a graph.
     """
     size = sum(w.numel() * w.element_size() for w in network.state_dict().values())
@@ -38,8 +45,9 @@ def add_to(network: nn.Module, graph: Graph, rows: Array) -> str:
         what = f"its weights take {size / 1e9:.1f} GB, and a graph that can be shipped holds {LARGEST / 1e9:.1f} GB."
         raise SpecError(Fault("model.pretrained", what, hint="Take a smaller model of the same kind."))
     network.eval()
-    model = _exported(network, rows)
-    names = {t.name: f"net.{t.name}" for t in model.graph.initializer if t.name in network.state_dict()}
+    state = network.state_dict()
+    model = _filled(_once(network, rows, what), state)
+    names = {t.name: f"net.{t.name}" for t in model.graph.initializer if t.name in state}
     names |= {"features": "features", "": ""}
 
     def named(name: str) -> str:
@@ -58,6 +66,34 @@ def add_to(network: nn.Module, graph: Graph, rows: Array) -> str:
     output = named(model.graph.output[0].name)
     _same(network, graph, output, rows)
     return output
+
+
+def _once(network: nn.Module, rows: Array, what: str) -> Any:
+    """The network drawn, without its weights."""
+    key = f"{what} {network}"
+    if key not in _drawn:
+        model = _exported(network, rows)
+        for tensor in model.graph.initializer:
+            if tensor.name in network.state_dict():
+                tensor.ClearField("raw_data")
+        while len(_drawn) >= DRAWN:
+            _drawn.pop(next(iter(_drawn)))
+        _drawn[key] = model
+    return _drawn[key]
+
+
+def _filled(model: Any, state: Mapping[str, Any]) -> Any:
+    """A copy of a drawn network with its weights."""
+    import onnx
+    from onnx import numpy_helper
+
+    filled = onnx.ModelProto()
+    filled.CopyFrom(model)
+    for tensor in filled.graph.initializer:
+        if tensor.name in state:
+            weight = state[tensor.name].detach().cpu().contiguous().numpy()
+            tensor.CopyFrom(numpy_helper.from_array(weight, tensor.name))
+    return filled
 
 
 def _exported(network: nn.Module, rows: Array) -> Any:

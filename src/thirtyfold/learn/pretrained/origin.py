@@ -165,6 +165,7 @@ def _many(shape: list[int]) -> int:
 
 def configured(raw: dict[str, Any], where: str) -> Any:
     """A config as transformers' own class; raises SpecError for an architecture that it does not have."""
+    from huggingface_hub.errors import StrictDataclassError
     from transformers.models.auto.configuration_auto import CONFIG_MAPPING, CONFIG_MAPPING_NAMES
 
     kind = raw.get("model_type")
@@ -175,8 +176,8 @@ def configured(raw: dict[str, Any], where: str) -> Any:
         raise SpecError(Fault(WHERE, what, hint=nearest(str(kind), CONFIG_MAPPING_NAMES)))
     try:
         return CONFIG_MAPPING[kind].from_dict({n: v for n, v in raw.items() if n != "auto_map"})
-    except (ValueError, TypeError, KeyError, AttributeError) as error:
-        reason = str(error).strip().split("\n")[0][:200]
+    except (ValueError, TypeError, KeyError, AttributeError, StrictDataclassError) as error:
+        reason = " ".join(str(error).split())[:200]
         raise SpecError(Fault(WHERE, f"the config of {where} is no config of '{kind}': {reason}")) from None
 
 

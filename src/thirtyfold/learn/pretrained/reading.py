@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Sequence
-from typing import Any, NamedTuple
+from typing import Any, Literal, NamedTuple
 
 from thirtyfold.core.errors import DataError, Fault, SpecError
 from thirtyfold.core.fieldtype import Array, Feature, Fitted
@@ -97,6 +97,9 @@ def _tokens(origin: Origin, name: str, texts: Sequence[str], length: int | None)
 
 def _tokenizer(origin: Origin) -> tuple[str, int, bool]:
     """Its JSON, the number for padding, and whether it puts marks around a text. Raises SpecError."""
+    if not any((origin.path / name).is_file() for name in _VOCABULARIES):  # without one, a library makes up an empty one
+        what, hint = f"{origin.path} has no tokenizer.", "Save the tokenizer into the same folder."
+        raise SpecError(Fault(WHERE, what, ", ".join(_VOCABULARIES), hint))
     library = transformers()
     try:
         own = library.AutoTokenizer.from_pretrained(origin.path, local_files_only=True, trust_remote_code=False)
@@ -116,6 +119,9 @@ def _tokenizer(origin: Origin) -> tuple[str, int, bool]:
     padding = own.pad_token_id if own.pad_token_id is not None else own.eos_token_id
     special = len(backend.encode("a", add_special_tokens=True).ids) > len(backend.encode("a", add_special_tokens=False).ids)
     return json.dumps(state, ensure_ascii=False), int(padding or 0), special
+
+
+_VOCABULARIES = ("tokenizer.json", "vocab.txt", "vocab.json", "tokenizer.model", "spiece.model", "sentencepiece.bpe.model")
 
 
 def _longest(origin: Origin, wanted: int | None) -> int:
@@ -177,15 +183,17 @@ def _sized(value: Any) -> dict[str, int]:
     return {str(n): int(v) for n, v in value.items() if v} if isinstance(value, dict) else {}
 
 
-def _wave(origin: Origin) -> tuple[int, bool]:
-    """Samples a second, and whether each recording is leveled. Raises SpecError for what reads no plain wave."""
+def _wave(origin: Origin) -> tuple[int, Literal["no", "heard", "whole"]]:
+    """Samples a second, and what of each recording is leveled. Raises SpecError for what reads no plain wave."""
     told = origin.settings("feature_extractor")
     kind = told.get("feature_extractor_type", told.get("processor_class", ""))
     rate = told.get("sampling_rate")
     if not isinstance(rate, int) or told.get("feature_size", 1) != 1 or float(told.get("padding_value") or 0) != 0:
         what = f"the sound settings in {origin.path} ({kind}) do not give a plain wave."
         raise SpecError(Fault(WHERE, what, "a network that reads the wave itself: wav2vec2, HuBERT, WavLM"))
-    return rate, bool(told.get("do_normalize", True))
+    if not told.get("do_normalize", True):
+        return rate, "no"
+    return rate, "heard" if told.get("return_attention_mask") else "whole"
 
 
 def _sound(origin: Origin, name: str, column: Array, seconds: float | None) -> Fitted:
