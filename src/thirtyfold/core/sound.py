@@ -74,7 +74,8 @@ def samples_of(data: bytes, rate: int, samples: int, level: str) -> Array:
 
 
 def _leveled(samples: Array) -> Array:
-    return ((samples - samples.mean()) / np.sqrt(samples.var() + 1e-7)).astype(np.float32)
+    found: Array = (samples - samples.mean()) / np.sqrt(samples.var() + 1e-7)
+    return found.astype(np.float32)
 
 
 def resampled(samples: Array, own: int, rate: int) -> Array:

@@ -1,7 +1,8 @@
 """Tokens: texts to the numbers of their pieces, by a tokenizer that is kept as text.
 
 Tokenizers are those of Hugging Face's ``tokenizers`` library, in its own JSON: pieces by byte-pair encoding (Sennrich
-et al. 2016) or WordPiece (Schuster and Nakajima 2012). In those of our own number 0 is padding, number 1 a piece that is not known.
+et al. 2016) or WordPiece (Schuster and Nakajima 2012). In those of our own number 0 is padding, number 1 a piece that
+is not known.
 """
 
 from __future__ import annotations

@@ -288,7 +288,7 @@ class Wave(_Op):
 
 
 class Tokens(_Op):
-    """Text to the numbers of its pieces (see ``core.tokens``), padded after its end: width = length; missing is empty."""
+    """Text to the numbers of its pieces (see ``core.tokens``), padded behind: width = length; missing is empty."""
 
     op: Literal["tokens"] = "tokens"
     tokenizer: str

@@ -47,8 +47,10 @@ class Lora:
             what = "LoRA needs peft, which is not installed: pip install 'thirtyfold[pretrained]'"
             raise MissingExtra(Fault(WHERE, what)) from None
         chosen = self._chosen(body, levels)
+        turned = any(_turned(body.get_submodule(n)) for n in chosen)
         config = LoraConfig(
-            r=self.rank, lora_alpha=self.alpha, target_modules=chosen, lora_dropout=self.dropout, bias="none"
+            r=self.rank, lora_alpha=self.alpha, target_modules=chosen, lora_dropout=self.dropout, bias="none",
+            fan_in_fan_out=turned,
         )  # fmt: skip
         with torch.random.fork_rng(devices=[]):
             torch.manual_seed(seed)
@@ -69,9 +71,9 @@ class Lora:
         """The full names of the parts."""
         from torch import nn
 
-        able = [n for n, m in body.named_modules() if isinstance(m, nn.Linear | nn.Conv2d)]
+        able = [n for n, m in body.named_modules() if isinstance(m, nn.Linear | nn.Conv2d) or _turned(m)]
         if self.modules is None:
-            found = [n for n in able if levels.within(n) and isinstance(body.get_submodule(n), nn.Linear)]
+            found = [n for n in able if levels.within(n) and not isinstance(body.get_submodule(n), nn.Conv2d)]
             missing = [] if found else ["dense parts"]
         else:
             found = [n for n in able if any(n == m or n.endswith(f".{m}") for m in self.modules)]
@@ -82,3 +84,8 @@ class Lora:
             what = what if self.modules is not None else "this network has no dense parts in its layers: name some."
             raise SpecError(Fault(f"{WHERE}.modules", what, ", ".join(ends), nearest(missing[0], ends)))
         return found
+
+
+def _turned(module: "nn.Module") -> bool:
+    """Whether it is the dense part of GPT-2 and its kinds, which holds its matrix as (in, out)."""
+    return type(module).__name__ == "Conv1D"

@@ -196,7 +196,9 @@ class Pretrained(Network):
         stems += [numbered(b.width, centering(m, d, (1, b.width)), wide) for b, (m, d) in rest]
         return fused(blocks, stems, wide, state["outputs"], self._between())
 
-    def begun(self, net: nn.Module, plan: Plan, context: Context) -> Plan:
+    def begun(self, net: nn.Module, plan: Plan, train: Encoded, context: Context) -> Plan:
+        """Draw it once, so that what cannot be shipped is refused before it learns; hold what shall not learn."""
+        self.draw(net, Graph(), train)
         return plan._replace(factors=self._held(net, context.seed))
 
     def _held(self, net: nn.Module, seed: int) -> dict[str, float]:

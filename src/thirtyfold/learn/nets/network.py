@@ -84,16 +84,17 @@ class Network(Learner, ABC):
             deviations = drawn_by(net, self.initializer, context.seed)
             if start is not None:
                 _put(net, start)
-            plan = self.begun(net, self._plan(loss, train, _batch(len(train), self.numbers["batch"]), device), context)
+            plan = self._plan(loss, train, _batch(len(train), self.numbers["batch"]), device)
+            plan = self.begun(net, plan, train, context)
             check = None if validation is None else rows_of(validation, scale, None)
             rows = rows_of(train, scale, weights(train, balance=self.numbers["balance"]))
             self._curves = learn(net.to(device), plan, rows, check, context)
             self._keep(self.ended(net.cpu()), loss.head, train)
         self._story = self.tells(net, train, self._facts(plan, deviations))
 
-    def begun(self, net: nn.Module, plan: Plan, context: Context) -> Plan:
+    def begun(self, net: nn.Module, plan: Plan, train: Encoded, context: Context) -> Plan:
         """The network has its weights and is about to learn by this plan; a member may hold some of them."""
-        del net, context
+        del net, train, context
         return plan
 
     def ended(self, net: nn.Module) -> nn.Module:

@@ -98,8 +98,8 @@ def body(model: Any, block: Block, normal: Normal, pool: Pool, padding: int) -> 
                 states = self.model(input_ids=codes, attention_mask=there.long()).last_hidden_state
                 if pool == "mean":
                     share = there.unsqueeze(-1).to(states.dtype)
-                    found: Tensor = (states * share).sum(1) / share.sum(1).clamp(min=1.0)
-                    return found
+                    whole: Tensor = (states * share).sum(1) / share.sum(1).clamp(min=1.0)
+                    return whole
             elif block.form == "image":
                 points = self.centered(x.reshape(-1, *block.shape))
                 states = self.model(pixel_values=points).last_hidden_state
@@ -107,10 +107,15 @@ def body(model: Any, block: Block, normal: Normal, pool: Pool, padding: int) -> 
                     return torch.mean(states, (2, 3))
             else:
                 states = self.model(input_values=x.reshape(-1, block.shape[0])).last_hidden_state
-            return states[:, 0] if pool == "first" else states.mean(1)
+            found: Tensor = states[:, 0] if pool == "first" else states.mean(1)
+            return found
 
     part = Body()
     part.eval()
-    with torch.no_grad():
-        width = part(torch.zeros(1, block.width)).shape[-1]
+    try:
+        with torch.no_grad():
+            width = part(torch.zeros(1, block.width)).shape[-1]
+    except (RuntimeError, ValueError, TypeError, IndexError, AttributeError) as error:
+        reason = " ".join(str(error).split())[:200]
+        raise SpecError(Fault(WHERE, f"its network cannot read a row of {block.shape}: {reason}")) from None
     return part, int(width)

@@ -29,15 +29,15 @@ CLOSE = 1e-3
 
 
 DRAWN = 4
-"""Graphs that are kept: a run learns the same network several times, and drawing takes longer than learning a little."""
+"""Graphs that are kept: a run learns the same network several times, and drawing one takes seconds."""
 _drawn: dict[str, Any] = {}
 
 
 def add_to(network: nn.Module, graph: Graph, rows: Array, what: str) -> str:
     """Add a network of ``rows`` (rows, features) to a graph; returns its output's name.
 
-    ``what`` says all of the network but its weights: one that says the same was drawn already, and only these are put
-    in. The graph's answers are compared with PyTorch's row by row, alone and together. Raises SpecError where they differ,
+    ``what`` says all of the network but its weights: where the same was drawn before, only these are put in. The
+    graph's answers are compared with PyTorch's row by row, alone and together. Raises SpecError where they differ,
     or where the network is too large for a graph.
     """
     size = sum(w.numel() * w.element_size() for w in network.state_dict().values())
@@ -119,7 +119,11 @@ def _exported(network: nn.Module, rows: Array) -> Any:
     except torch.onnx.errors.OnnxExporterError as error:
         reason = str(error).strip().split("\n")[0][:200]
         what = f"this network cannot be drawn as a graph, so it could not be shipped: {reason}"
-        raise SpecError(Fault("model.pretrained", what, hint="BERT, ViT, ResNet, wav2vec2 and their kinds can.")) from None
+        raise SpecError(
+            Fault("model.pretrained", what, hint="BERT, ViT, ResNet, wav2vec2 and their kinds can.")
+        ) from None
+    finally:
+        quiet.setLevel(level)
     assert program is not None
     return program.model_proto
 
@@ -138,5 +142,7 @@ def _same(network: nn.Module, graph: Graph, output: str, rows: Array) -> None:
     scale = max(1.0, float(np.abs(wanted).max()))
     worst = max(float(np.abs(f - wanted).max()) / scale for f in found)
     if not worst <= CLOSE:
-        what = f"drawn as a graph, this network answers otherwise than PyTorch, by up to {worst:.2g}: it is not shipped."
+        what = (
+            f"drawn as a graph, this network answers otherwise than PyTorch, by up to {worst:.2g}: it is not shipped."
+        )
         raise SpecError(Fault("model.pretrained", what, hint="Take another architecture."))

@@ -36,7 +36,7 @@ def levels_of(body: nn.Module) -> Levels:
     """The list of modules that holds the most weights is taken for the layers; one layer where there is none."""
     from torch import nn
 
-    lists = {n: m for n, m in body.named_modules() if isinstance(m, nn.ModuleList) and len(m) > 1}
+    lists = {n: m for n, m in body.named_modules() if isinstance(m, nn.ModuleList) and len(m)}
     sizes = {n: (sum(p.numel() for p in m.parameters()), -n.count(".")) for n, m in lists.items()}
     names = [n for n, _ in body.named_parameters()]
     if not sizes:

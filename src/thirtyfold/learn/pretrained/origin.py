@@ -37,8 +37,6 @@ class Origin(NamedTuple):
     path: Path
     config: dict[str, Any]
     form: Form
-    weights: int
-    """Numbers in its files of weights."""
     seal: str
     """The hash of every file that decides anything."""
 
@@ -46,8 +44,8 @@ class Origin(NamedTuple):
         """How pictures or sounds are prepared: of ``image_processor`` or ``feature_extractor``. Raises SpecError."""
         found = _json(self.path / "preprocessor_config.json") or _json(self.path / "processor_config.json").get(part)
         if not isinstance(found, dict):
-            what = f"{self.path} has no preprocessor_config.json: how its network wants the {part.split('_')[0]} is not"
-            raise SpecError(Fault(WHERE, f"{what} known.", hint="Save its processor into the same folder."))
+            what = f"{self.path} has no preprocessor_config.json: how its network wants its {part.partition('_')[0]} "
+            raise SpecError(Fault(WHERE, f"{what}is not known.", hint="Save its processor into the same folder."))
         return found
 
 
@@ -113,54 +111,49 @@ def _looked_at(place: Path, files: tuple[tuple[str, int, int], ...]) -> Origin:
     raw = _json(place / "config.json")
     if not raw:
         what = "has no config.json" if not (place / "config.json").is_file() else "has a config.json that is not JSON"
-        hint = "It is the folder that save_pretrained writes." if (place / "adapter_config.json").is_file() else ""
-        hint = "It holds a LoRA adapter alone: merge it into its model first." if hint else hint
+        adapter = (place / "adapter_config.json").is_file()
+        hint = "It holds a LoRA adapter alone: merge it into its model first." if adapter else ""
         raise SpecError(Fault(WHERE, f"{place} {what}.", "a folder with config.json and *.safetensors", hint))
-    count = _weights(place, [n for n, _, _ in files], raw)
+    names = [name for name, _, _ in files]
+    _weighed(place, names)
     config = configured(raw, str(place))
-    return Origin(place, config.to_dict(), _form(config, place), count, _seal(place, [n for n, _, _ in files]))
+    return Origin(place, config.to_dict(), _form(config, place), _seal(place, names))
 
 
-def _weights(place: Path, names: list[str], raw: dict[str, Any]) -> int:
-    """How many numbers the weights are; raises SpecError for what is pickled, missing or cut off."""
-    del raw
+def _weighed(place: Path, names: list[str]) -> None:
+    """Raises SpecError for weights that are pickled, missing or cut off."""
     tensors = [n for n in names if n.endswith(".safetensors")]
     index = _json(place / "model.safetensors.index.json").get("weight_map", {})
     tensors = sorted(set(index.values())) if index else [n for n in tensors if n == "model.safetensors"] or tensors
     pickled = [n for n in names if n.endswith(PICKLES)]
     if not tensors:
-        what = f"{place} has no weights as safetensors"
-        what += f", but {', '.join(pickled)}: a pickle can run code when it is loaded, and is refused." if pickled else "."
+        said = f", but {', '.join(pickled)}: a pickle can run code when it is loaded, and is refused"
+        what = f"{place} has no weights as safetensors{said if pickled else ''}."
         hint = "Save it anew with model.save_pretrained(folder): that writes safetensors."
         raise SpecError(Fault(WHERE, what, "*.safetensors", hint))
-    return sum(_numbers(place / name) for name in tensors)
+    for name in tensors:
+        _whole(place / name)
 
 
-def _numbers(path: Path) -> int:
-    """The numbers in a file of safetensors, by its head: a length (8 bytes), then JSON, then all tensors, to the end."""
+def _whole(path: Path) -> None:
+    """Look at the head of a file of safetensors: a length (8 bytes), then JSON, then all tensors, to its very end.
+
+    Raises SpecError for a file that is not there, or does not end where it says.
+    """
     try:
         with path.open("rb") as file:
             (long,) = struct.unpack("<Q", file.read(8))
             size = path.stat().st_size
-            head = json.loads(file.read(long)) if long <= size else None
-        tensors = [t for n, t in head.items() if n != "__metadata__"]
-        end = max((t["data_offsets"][1] for t in tensors), default=0)
-        if 8 + long + end != size:
-            raise ValueError(f"{8 + long + end:,} bytes were promised, {size:,} are there")
-        return sum(_many(t["shape"]) for t in tensors)
+            head: dict[str, Any] = json.loads(file.read(long)) if long <= size else {"": {}}
+        end = max((t["data_offsets"][1] for n, t in head.items() if n != "__metadata__"), default=0)
+        if 8 + long + end == size:
+            return
+        what = f"is cut off or damaged: {8 + long + end:,} bytes were promised, {size:,} are there."
     except FileNotFoundError:
         what = "is named by model.safetensors.index.json and is not there."
-    except (struct.error, ValueError, AttributeError, KeyError, TypeError) as error:
-        told = str(error) if "promised" in str(error) else "its head cannot be read"
-        what = f"is cut off or damaged: {told}."
+    except (struct.error, ValueError, AttributeError, KeyError, TypeError):
+        what = "is cut off or damaged: its head cannot be read."
     raise SpecError(Fault(WHERE, f"{path} {what}", hint="Copy the folder again."))
-
-
-def _many(shape: list[int]) -> int:
-    whole = 1
-    for side in shape:
-        whole *= side
-    return whole
 
 
 def configured(raw: dict[str, Any], where: str) -> Any:

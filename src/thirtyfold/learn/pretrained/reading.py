@@ -22,7 +22,14 @@ __all__ = ["Wanted", "checked", "feature", "normal_of", "padding_of"]
 MOST = 4_000_000_000
 """Bytes that the column may take for all training rows."""
 SECONDS = 30.0
-METHODS = ("nearest", "lanczos", "bilinear", "bicubic", "box", "hamming")
+METHODS: tuple[Literal["nearest", "lanczos", "bilinear", "bicubic", "box", "hamming"], ...] = (
+    "nearest",
+    "lanczos",
+    "bilinear",
+    "bicubic",
+    "box",
+    "hamming",
+)
 """Pillow's ways of resizing in the order of their numbers, which preprocessor_config.json uses."""
 
 
@@ -91,13 +98,17 @@ def _tokens(origin: Origin, name: str, texts: Sequence[str], length: int | None)
     state = json.dumps({**json.loads(state), "truncation": cut}, ensure_ascii=False)
     op = Tokens(tokenizer=state, length=length, special=special, padding=padding)
     many = int(origin.config["vocab_size"])
-    why = f"'{name}': {length} tokens in a row by the folder's own tokenizer; {over:,} of {len(some):,} texts are longer"
+    why = (
+        f"'{name}': {length} tokens in a row by the folder's own tokenizer; {over:,} of {len(some):,} texts are longer"
+    )
     return Fitted((Feature(name, (name,), (op,), many, (length,), "tokens"),), why=why)
 
 
 def _tokenizer(origin: Origin) -> tuple[str, int, bool]:
     """Its JSON, the number for padding, and whether it puts marks around a text. Raises SpecError."""
-    if not any((origin.path / name).is_file() for name in _VOCABULARIES):  # without one, a library makes up an empty one
+    if not any(
+        (origin.path / name).is_file() for name in _VOCABULARIES
+    ):  # without one, a library makes up an empty one
         what, hint = f"{origin.path} has no tokenizer.", "Save the tokenizer into the same folder."
         raise SpecError(Fault(WHERE, what, ", ".join(_VOCABULARIES), hint))
     library = transformers()
@@ -117,11 +128,20 @@ def _tokenizer(origin: Origin) -> tuple[str, int, bool]:
         what = f"the tokenizer in {origin.path} has numbers up to {most - 1:,}, its network knows {known:,} tokens."
         raise SpecError(Fault(WHERE, what, hint="They do not belong together: save both from the same model."))
     padding = own.pad_token_id if own.pad_token_id is not None else own.eos_token_id
-    special = len(backend.encode("a", add_special_tokens=True).ids) > len(backend.encode("a", add_special_tokens=False).ids)
+    special = len(backend.encode("a", add_special_tokens=True).ids) > len(
+        backend.encode("a", add_special_tokens=False).ids
+    )
     return json.dumps(state, ensure_ascii=False), int(padding or 0), special
 
 
-_VOCABULARIES = ("tokenizer.json", "vocab.txt", "vocab.json", "tokenizer.model", "spiece.model", "sentencepiece.bpe.model")
+_VOCABULARIES = (
+    "tokenizer.json",
+    "vocab.txt",
+    "vocab.json",
+    "tokenizer.model",
+    "spiece.model",
+    "sentencepiece.bpe.model",
+)
 
 
 def _longest(origin: Origin, wanted: int | None) -> int:
@@ -151,10 +171,12 @@ def _pixels(origin: Origin) -> Pixels:
         side = (crop["height"], crop["width"])
     elif crop and side != (crop["height"], crop["width"]):
         side = (0, 0)
-    resample = told.get("resample", 2)
+    resample = int(told.get("resample", 2))
     if not all(side) or not told.get("do_resize", True) or resample not in range(6) or (edge and edge < max(side)):
         what = f"the picture settings in {origin.path} are not known here: size {told.get('size')}, "
-        what += f"crop_size {told.get('crop_size')}, resample {told.get('resample')}, do_resize {told.get('do_resize')}."
+        what += (
+            f"crop_size {told.get('crop_size')}, resample {told.get('resample')}, do_resize {told.get('do_resize')}."
+        )
         allowed = "size {height, width}, or size {shortest_edge} with crop_size"
         raise SpecError(Fault(WHERE, what, allowed))
     if told.get("do_normalize", True) and not all(isinstance(told.get(n), list) for n in ("image_mean", "image_std")):
@@ -163,7 +185,9 @@ def _pixels(origin: Origin) -> Pixels:
     fixed = origin.config.get("image_size")
     fixed = [fixed, fixed] if isinstance(fixed, int) else fixed
     if isinstance(fixed, list | tuple) and tuple(fixed) != side and origin.config.get("model_type") in _SQUARES:
-        what = f"its processor makes pictures of {side[1]} x {side[0]} points, its network wants {fixed[1]} x {fixed[0]}."
+        what = (
+            f"its processor makes pictures of {side[1]} x {side[0]} points, its network wants {fixed[1]} x {fixed[0]}."
+        )
         raise SpecError(Fault(WHERE, what, hint="They do not belong together: save both from the same model."))
     if channels not in (1, 3):
         raise SpecError(Fault(WHERE, f"its network wants pictures of {channels} channels.", "1 or 3"))
@@ -188,7 +212,8 @@ def _wave(origin: Origin) -> tuple[int, Literal["no", "heard", "whole"]]:
     told = origin.settings("feature_extractor")
     kind = told.get("feature_extractor_type", told.get("processor_class", ""))
     rate = told.get("sampling_rate")
-    if not isinstance(rate, int) or told.get("feature_size", 1) != 1 or float(told.get("padding_value") or 0) != 0:
+    bands = "num_mel_bins" in told or "num_mel_bins" in origin.config or told.get("feature_size", 1) != 1
+    if not isinstance(rate, int) or bands or float(told.get("padding_value") or 0) != 0:
         what = f"the sound settings in {origin.path} ({kind}) do not give a plain wave."
         raise SpecError(Fault(WHERE, what, "a network that reads the wave itself: wav2vec2, HuBERT, WavLM"))
     if not told.get("do_normalize", True):

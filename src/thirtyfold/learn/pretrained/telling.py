@@ -27,14 +27,16 @@ class Parts(NamedTuple):
     """Weights that were there before."""
 
     @property
-    def count(self) -> tuple[int, int]:
+    def counts(self) -> tuple[int, int]:
         """All weights, and those that learn."""
         return sum(r[0] for r in self.rows.values()), sum(r[1] for r in self.rows.values())
 
     def table(self) -> TableView:
         """As a person reads it."""
-        rows = tuple((name, many, learns, f"x {rate:.4g}" if learns else "") for name, (many, learns, rate) in self.rows.items())
-        whole, learns = self.count
+        rows = tuple(
+            (name, many, learns, f"x {rate:.4g}" if learns else "") for name, (many, learns, rate) in self.rows.items()
+        )
+        whole, learns = self.counts
         note = f"{whole:,} weights, of which {learns:,} learn; {self.before:,} were there before."
         return TableView("What learns", ("part", "weights", "that learn", "at the rate"), rows, note)
 
@@ -78,14 +80,14 @@ def started(
     name: str, kind: str, way: str, parts: Parts, seal: str, facts: Mapping[str, Any]
 ) -> list[Evidence]:  # fmt: skip
     """Evidence for steps 14 and 15: what learns, and where its weights come from."""
-    whole, learns = parts.count
+    whole, learns = parts.counts
     origin = f"the folder '{name}' (its files have the hash {seal[:16]})" if name else "the previous Package"
     what = {"full": "all of it learns", "frozen": "none of it learns", "last": "its last layers learn"}
     said = what.get(way, "small matrices beside its own learn, which are folded into them at the end")
     built = f"Of {whole:,} weights {learns:,} learn: {parts.before:,} were there before, and {said}."
     start = (
-        f"{parts.before:,} weights of a network of the kind '{kind}' come from {origin}: none of them is drawn. Those of "
-        f"the head were drawn by {facts['initializer']}."
+        f"{parts.before:,} weights of a network of the kind '{kind}' come from {origin}: none of them is drawn. "
+        f"Those of the head were drawn by {facts['initializer']}."
     )
     numbers = {"parameters": whole, "learns": learns, "before": parts.before, "train": way}
     numbers_of_start = {"initializer": facts["initializer"], "seal": seal, "kind": kind}
