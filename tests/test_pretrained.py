@@ -223,7 +223,6 @@ def test_a_package_goes_on_where_it_was_without_its_folder(bert: Path, messages:
     assert any(n.endswith("query.weight") for n in moved)
     assert not any("embeddings" in n or "LayerNorm" in n for n in moved)
     anew = Pretrained.load(files)
-    anew.numbers["folder"] = ""
     with pytest.raises(SpecError, match="can only go on"):
         anew.fit(rows, None, Quiet(seed=1))
 
@@ -445,7 +444,7 @@ def test_pictures_from_a_folder(
         Image.fromarray((digits.images[at] * 15.9).astype(np.uint8)).resize((40, 40)).save(place / f"{at}.png")
     spec = {
         "name": kind, "target": "label", "collect": {"folder": str(tmp_path / "pictures")}, "metric": "accuracy",
-        "model": _spec(request.getfixturevalue(kind), **{**QUICK, "epochs": 4}), "safety": [],
+        "model": _spec(request.getfixturevalue(kind), **{**QUICK, "epochs": 8, "batch": 8}), "safety": [],
     }  # fmt: skip
     _, run, summary = _run(tmp_path, spec, monkeypatch)
     assert summary["score"]["test"] > 0.6

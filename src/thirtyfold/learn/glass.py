@@ -55,8 +55,8 @@ def _framework(curves: Curves, facts: Mapping[str, Any]) -> Evidence:
     shared = f" in each of {many} processes that share every batch" if many > 1 else ""
     return Evidence(
         13,
-        f"PyTorch {facts['version']} on the {facts['device'].upper()} with {counted(facts['threads'], 'thread')}{shared}, "
-        f"numbers as {settings['precision']}{compiled}.",
+        f"PyTorch {facts['version']} on the {facts['device'].upper()} with {counted(facts['threads'], 'thread')}"
+        f"{shared}, numbers as {settings['precision']}{compiled}.",
         {**{n: facts[n] for n in ("framework", "version", "device", "threads")}, **settings},
     )
 

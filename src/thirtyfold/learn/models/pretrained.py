@@ -38,6 +38,8 @@ __all__ = ["Pretrained"]
 
 STEM = "stem1.model."
 """What the names of the pretrained weights begin with."""
+HELD = "(in the package)"
+"""What stands for the folder of a model that came from a Package: it has all it needs, and may lie anywhere."""
 LOOKED = 8
 """Rows whose answers by the graph are compared with PyTorch's."""
 
@@ -113,8 +115,7 @@ class Pretrained(Network):
         options = {n: given[n] for n in inspect.signature(type(self)).parameters if n != "train"}
         super().__init__(options)
         self.adaptation = member("adaptations", train)
-        if folder:  # a Package names none: it has all it needs
-            self._looked(fetch=False)
+        self._looked(fetch=False)
 
     @property
     def options(self) -> dict[str, Any]:
@@ -128,7 +129,7 @@ class Pretrained(Network):
     def _looked(self, *, fetch: bool = True) -> Origin | None:
         """The folder, found fit; None where it is on the hub and not here yet, or the model came from a Package."""
         o = self.numbers
-        if not o["folder"]:
+        if o["folder"] == HELD:
             return None
         origin = origin_of(o["folder"], o["revision"], fetch=fetch)
         if origin is None:
@@ -231,7 +232,8 @@ class Pretrained(Network):
         way = spelled(self.adaptation)
         found = told(net, train, learning(self._curves, self._parts), facts, o)
         kind = str(state["config"].get("model_type"))
-        own = started(Path(o["folder"]).name, kind, way, self._parts, str(o["seal"] or ""), facts)
+        name = "" if o["folder"] == HELD else Path(o["folder"]).name
+        own = started(name, kind, way, self._parts, str(o["seal"] or ""), facts)
         return [e for e in found if e.step != 15 and "blocks" not in e.numbers] + own
 
     def sketch(self, train: Encoded) -> TableView:
@@ -267,7 +269,7 @@ class Pretrained(Network):
         """As every network, without the place of the folder: nothing needs it any more."""
         files = super().save()
         kept = json.loads(files["model.json"])
-        kept["options"] |= {"folder": "", "revision": None}
+        kept["options"] |= {"folder": HELD, "revision": None}
         return {**files, "model.json": json.dumps(kept, sort_keys=True).encode()}
 
     @classmethod
