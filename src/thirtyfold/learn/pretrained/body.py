@@ -37,7 +37,7 @@ def loaded(path: Path, config: Mapping[str, Any]) -> Any:
         )  # fmt: skip
     except (OSError, ValueError, RuntimeError, KeyError) as error:
         reason = str(error).strip().split("\n")[0][:200]
-        raise SpecError(Fault(WHERE, f"the weights in {path} cannot be loaded: {reason}")) from None
+        raise SpecError(Fault(WHERE, f"the weights in {path} cannot be loaded: {reason.rstrip('.')}.")) from None
     spare = ("pooler.", "masked_spec_embed", "lm_head", "embeddings.mask_token", "embeddings.position_ids")
     wrong = {"missing": told["missing_keys"], "of another size": told["mismatched_keys"]}
     for what, names in wrong.items():
@@ -117,5 +117,7 @@ def body(model: Any, block: Block, normal: Normal, pool: Pool, padding: int) -> 
             width = part(torch.zeros(1, block.width)).shape[-1]
     except (RuntimeError, ValueError, TypeError, IndexError, AttributeError) as error:
         reason = " ".join(str(error).split())[:200]
-        raise SpecError(Fault(WHERE, f"its network cannot read a row of {block.shape}: {reason}")) from None
+        raise SpecError(
+            Fault(WHERE, f"its network cannot read a row of {block.shape}: {reason.rstrip('.')}.")
+        ) from None
     return part, int(width)

@@ -101,7 +101,7 @@ def _on_hub(name: str, place: Path, revision: str | None, *, fetch: bool) -> Pat
         return Path(snapshot_download(name, **asked))
     except (HfHubHTTPError, LocalEntryNotFoundError, OSError) as error:
         reason = str(error).strip().split("\n")[0][:200]
-        what = f"there is no folder '{name}', and the hub did not give a model of that name: {reason}"
+        what = f"there is no folder '{name}', and the hub did not give a model of that name: {reason.rstrip('.')}."
         raise SpecError(Fault(WHERE, what, hint="Is the name right, and is there a network?")) from None
 
 
@@ -171,7 +171,9 @@ def configured(raw: dict[str, Any], where: str) -> Any:
         return CONFIG_MAPPING[kind].from_dict({n: v for n, v in raw.items() if n != "auto_map"})
     except (ValueError, TypeError, KeyError, AttributeError, StrictDataclassError) as error:
         reason = " ".join(str(error).split())[:200]
-        raise SpecError(Fault(WHERE, f"the config of {where} is no config of '{kind}': {reason}")) from None
+        raise SpecError(
+            Fault(WHERE, f"the config of {where} is no config of '{kind}': {reason.rstrip('.')}.")
+        ) from None
 
 
 def _form(config: Any, place: Path) -> Form:

@@ -116,7 +116,7 @@ def _tokenizer(origin: Origin) -> tuple[str, int, bool]:
         own = library.AutoTokenizer.from_pretrained(origin.path, local_files_only=True, trust_remote_code=False)
     except (OSError, ValueError, KeyError, TypeError, AttributeError, ImportError) as error:
         reason = str(error).strip().split("\n")[0][:160]
-        what = f"the tokenizer in {origin.path} cannot be loaded: {reason}"
+        what = f"the tokenizer in {origin.path} cannot be loaded: {reason.rstrip('.')}."
         raise SpecError(Fault(WHERE, what, "tokenizer.json", "Save the tokenizer into the same folder.")) from None
     backend = getattr(own, "backend_tokenizer", None)
     if backend is None or not backend.get_vocab_size():
