@@ -28,6 +28,7 @@ OTHERS = {
     "(schedules of models)": "learn.schedules",
     "(regularizers of models)": "learn.regularizers",
     "(frameworks)": "learn.frameworks",
+    "(what of a pretrained model learns)": "learn.adaptations",
     "(formats of export)": "ship.formats",
 }
 

@@ -22,6 +22,7 @@ CHECKS = {
     "learn.regularizers": "check_regularizer",
     "learn.searchers": "check_searcher",
     "learn.frameworks": "check_framework",
+    "learn.adaptations": "check_adaptation",
     "prove.audits": "check_audit",
     "ship.compressors": "check_compressor",
     "ship.formats": "check_format",

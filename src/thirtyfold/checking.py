@@ -1,14 +1,16 @@
 """Checking: every fault of a Spec, its words, its contradictions and its columns, before anything runs."""
 
+from typing import Any
+
 from thirtyfold.core.errors import Fault, SpecError, ThirtyfoldError
 from thirtyfold.core.expression import Expression
-from thirtyfold.core.family import nearest, split_choice
+from thirtyfold.core.family import Family, nearest, split_choice
 from thirtyfold.core.spec import Spec
 from thirtyfold.data.naming import source_of
 from thirtyfold.data.reading import columns_of
 from thirtyfold.plan import filled
 
-__all__ = ["RULES", "faults_of"]
+__all__ = ["RULES", "faults_of", "told_of"]
 
 RULES = (
     *("boilerplate", "duplicate", "figures", "form", "label", "language", "left out", "missing", "notation", "outlier"),
@@ -36,6 +38,15 @@ def faults_of(spec: Spec, given: list[str] | None = None) -> list[Fault]:
     except ThirtyfoldError as error:
         return [*faults, *error.faults]
     return [*faults, *_columns(spec, columns)]
+
+
+def told_of(spec: Spec) -> str:
+    """What the model of a faultless Spec says of itself before anything runs; most know nothing without the data."""
+    word, _ = split_choice(spec.model, "model")
+    models: Family[Any] = Family("learn.models")
+    if word == "auto" or not hasattr(models.find(word, "model"), "told"):
+        return ""
+    return str(models.build(spec.model, "model").told())
 
 
 def _asked_of_labels(spec: Spec) -> list[tuple[str, str]]:

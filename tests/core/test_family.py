@@ -16,7 +16,8 @@ from thirtyfold.core.owncode import trust
 FOLDERS = [
     "aim.tasks", "aim.metrics", "data.sources", "data.cleaners", "data.labelers", "data.splitters", "data.types",
     "learn.models", "learn.layers", "learn.losses", "learn.optimizers", "learn.initializers", "learn.schedules",
-    "learn.regularizers", "learn.searchers", "learn.frameworks", "prove.audits", "ship.compressors", "ship.formats",
+    "learn.regularizers", "learn.searchers", "learn.frameworks", "learn.adaptations", "prove.audits",
+    "ship.compressors", "ship.formats",
     "ship.targets", "watch.monitors", "watch.triggers",
 ]  # fmt: skip
 

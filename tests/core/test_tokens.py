@@ -7,9 +7,9 @@ import sys
 import numpy as np
 import pytest
 
-from thirtyfold.core.tokens import codes, tokenizer_of
+from thirtyfold.core.tokens import codes, length_of, tokenizer_of
 from thirtyfold.core.transform import Tokens
-from thirtyfold.data.tokenizing import learned, length_of
+from thirtyfold.data.tokenizing import learned
 from thirtyfold.data.types.text import Text
 
 TEXTS = [

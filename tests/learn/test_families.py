@@ -7,6 +7,7 @@ import torch
 
 from thirtyfold.core.family import Family
 from thirtyfold.learn.regularizers.averaging import Averaging
+from thirtyfold.testing.adaptations import check_adaptation
 from thirtyfold.testing.frameworks import check_framework
 from thirtyfold.testing.initializers import check_initializer
 from thirtyfold.testing.losses import check_loss
@@ -36,13 +37,15 @@ CHECKS = {
     "regularizers": check_regularizer,
     "searchers": check_searcher,
     "frameworks": check_framework,
+    "adaptations": check_adaptation,
 }
 MEMBERS = [(family, word) for family in CHECKS for word in Family[Any](f"learn.{family}").words()]
 
 
-@pytest.mark.parametrize("word", Family[Any]("learn.models").words())
+@pytest.mark.parametrize("word", [w for w in Family[Any]("learn.models").words() if w != "pretrained"])
 @pytest.mark.step(14)
 def test_model(word: str) -> None:
+    """All but ``pretrained``, which wants a folder: tests/test_pretrained.py writes one."""
     check_model(Family[Any]("learn.models").find(word), **QUICK.get(word, {}))
 
 

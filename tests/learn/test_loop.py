@@ -113,7 +113,12 @@ def test_going_on_from_any_checkpoint_ends_the_same(optimizer: str) -> None:
         again = Mlp(**options)
         again.fit(train, held, Quiet(seed=1, kept=dict([state])))
         assert again.save() == whole.save()
-        assert [e.numbers for e in again.story()] == [e.numbers for e in whole.story()]
+        assert [_without_peak(e.numbers) for e in again.story()] == [_without_peak(e.numbers) for e in whole.story()]
+
+
+def _without_peak(numbers: dict[str, Any]) -> dict[str, Any]:
+    """All but the most memory that was held, which is the process's own and not the training's."""
+    return {n: _without_peak(v) if isinstance(v, dict) else v for n, v in numbers.items() if n != "held"}
 
 
 def test_a_checkpoint_that_was_cut_off_is_left_aside(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -59,14 +59,19 @@ def _collect(data: str, override: dict[str, Any]) -> Any:
 
 def check(told: argparse.Namespace) -> int:
     """Print every fault, or that there is none."""
-    from thirtyfold.checking import faults_of
+    from thirtyfold.checking import faults_of, told_of
 
+    said = ""
     try:
-        faults = faults_of(Spec.read(told.spec, **overrides(told.set)))
+        spec = Spec.read(told.spec, **overrides(told.set))
+        faults = faults_of(spec)
+        said = "" if faults else told_of(spec)
     except SpecError as error:
         faults = [*error.faults, *(faults_of(error.sound) if error.sound else [])]
     if faults:
         raise SpecError(faults)
+    if said:
+        print(said)
     print(f"{told.spec}: no fault found. Next: thirtyfold run {told.spec}")
     return 0
 

@@ -31,6 +31,8 @@ Choice = str | dict[str, Any]
 EXTRAS = {
     "torch": "torch",
     "tokenizers": "torch",
+    "transformers": "pretrained",
+    "peft": "pretrained",
     "pandas": "pandas",
     "duckdb": "databases",
     "psycopg": "databases",

@@ -110,17 +110,34 @@ def size_of(value: str) -> tuple[int, int, bool]:
     return (height, width, color) if turned else (width, height, color)
 
 
-def points(data: bytes, height: int, width: int, *, color: bool, crop: bool) -> Array:
-    """A picture as uint8 (channels, height, width): resized with all points weighed in, or its middle cut out first."""
+def points(
+    data: bytes, height: int, width: int, *, color: bool, crop: bool, method: str | None = None, edge: int = 0
+) -> Array:
+    """A picture as uint8 (channels, height, width): resized with all points weighed in, or its middle cut out first.
+
+    With ``edge`` the shorter side is made so long and the middle cut out then, as image models are usually fed.
+    """
     pil = _pillow()
-    image = decoded(data, (2 * width, 2 * height)).convert("RGB" if color else "L")
-    method = pil.Image.Resampling.BILINEAR
-    if crop:
-        image = pil.ImageOps.fit(image, (width, height), method=method)
+    image = decoded(data, None if method else (2 * width, 2 * height)).convert("RGB" if color else "L")
+    how = pil.Image.Resampling[(method or "bilinear").upper()]
+    if edge:
+        image = _middle(image, height, width, edge, how)
+    elif crop:
+        image = pil.ImageOps.fit(image, (width, height), method=how)
     elif image.size != (width, height):
-        image = image.resize((width, height), method)
+        image = image.resize((width, height), how)
     array = np.asarray(image, dtype=np.uint8)
     return np.ascontiguousarray(array.transpose(2, 0, 1) if color else array[None])
+
+
+def _middle(image: Any, height: int, width: int, edge: int, how: Any) -> Any:
+    """The shorter side made ``edge`` long, and the middle of that."""
+    wide, high = image.size
+    scale = edge / min(wide, high)
+    size = (edge, int(high * edge / wide)) if wide <= high else (int(wide * edge / high), edge)
+    image = image.resize(size, how) if scale != 1 else image
+    left, top = (image.size[0] - width) // 2, (image.size[1] - height) // 2
+    return image.crop((left, top, left + width, top + height))
 
 
 def facts(data: bytes) -> Array:

@@ -10,7 +10,7 @@ from typing import Any
 from thirtyfold.core.errors import Fault, MissingExtra
 from thirtyfold.core.late import Array, np
 
-__all__ = ["FLOOR", "facts", "length_of", "log_mel", "mel_filters", "resampled", "spectrum", "wave"]
+__all__ = ["FLOOR", "facts", "length_of", "log_mel", "mel_filters", "resampled", "samples_of", "spectrum", "wave"]
 
 FLOOR = 1e-6
 """Power below which all is silence; its logarithm is what padding holds."""
@@ -60,6 +60,22 @@ def wave(data: bytes, rate: int, seconds: float) -> Array:
         mono = resampled(mono, own, rate)
     found: Array = mono[: max(1, round(seconds * rate))]
     return found
+
+
+def samples_of(data: bytes, rate: int, samples: int, level: str) -> Array:
+    """A recording as float32 (samples,): cut, or filled up with silence.
+
+    ``level`` is what is brought to mean 0 and deviation 1: ``heard``, the ``whole`` with its silence, or ``no``.
+    """
+    heard = wave(data, rate, samples / rate)[:samples]
+    full = np.zeros(samples, dtype=np.float32)
+    full[: len(heard)] = _leveled(heard) if level == "heard" else heard
+    return _leveled(full) if level == "whole" else full
+
+
+def _leveled(samples: Array) -> Array:
+    found: Array = (samples - samples.mean()) / np.sqrt(samples.var() + 1e-7)
+    return found.astype(np.float32)
 
 
 def resampled(samples: Array, own: int, rate: int) -> Array:

@@ -32,6 +32,7 @@ __all__ = [
     "Scale",
     "Tokens",
     "Transform",
+    "Wave",
     "Words",
     "abreast",
 ]
@@ -213,6 +214,10 @@ class Pixels(_Op):
     """Whether the middle is cut out to keep the proportions, or the picture is stretched."""
     fill: float = 0.0
     """Every point of a picture that is missing."""
+    method: Literal["nearest", "box", "bilinear", "hamming", "bicubic", "lanczos"] | None = None
+    """How points between points are found; None is bilinear, of a JPEG from the nearest size it holds in itself."""
+    edge: int = 0
+    """The shorter side is made this long first, and the middle cut out then; 0 is one step to the size."""
 
     @property
     def shape(self) -> tuple[int, int, int]:
@@ -223,7 +228,10 @@ class Pixels(_Op):
         from thirtyfold.core import content, pixels
 
         def make(data: bytes) -> Array:
-            return pixels.points(data, self.height, self.width, color=self.color, crop=self.crop)
+            size = (self.height, self.width)
+            return pixels.points(
+                data, *size, color=self.color, crop=self.crop, method=self.method, edge=self.edge
+            )  # fmt: skip
 
         blank = np.full(self.shape, self.fill, dtype=np.float32)
         return content.each(x, self.model_dump_json(exclude={"fill"}), make, blank)
@@ -257,13 +265,41 @@ class LogMel(_Op):
         return content.each(x, self.model_dump_json(), make, blank)
 
 
+class Wave(_Op):
+    """The file of a recording (see ``core.content``) to its samples at one rate: width = samples. It is cut, or filled
+    up with silence; a missing one is silence.
+    """
+
+    op: Literal["wave"] = "wave"
+    rate: int
+    samples: int
+    level: Literal["no", "heard", "whole"] = "no"
+    """What of each recording is brought to mean 0 and deviation 1: what is heard, or the whole with its silence."""
+
+    @property
+    def shape(self) -> tuple[int, int]:
+        """(samples, 1): time, and one band."""
+        return (self.samples, 1)
+
+    def apply(self, x: Array) -> Array:
+        from thirtyfold.core import content, sound
+
+        def make(data: bytes) -> Array:
+            return sound.samples_of(data, self.rate, self.samples, self.level)
+
+        return content.each(x, self.model_dump_json(), make, np.zeros(self.shape, dtype=np.float32))
+
+
 class Tokens(_Op):
-    """Text to the numbers of its pieces (see ``core.tokens``), 0 after its end: width = length; missing is empty."""
+    """Text to the numbers of its pieces (see ``core.tokens``), padded behind: width = length; missing is empty."""
 
     op: Literal["tokens"] = "tokens"
     tokenizer: str
     """The tokenizer's own JSON."""
     length: int
+    special: bool = False
+    """Whether the tokenizer puts its own marks around a text (where it begins and ends)."""
+    padding: int = 0
 
     @property
     def shape(self) -> tuple[int]:
@@ -273,10 +309,10 @@ class Tokens(_Op):
     def apply(self, x: Array) -> Array:
         from thirtyfold.core.tokens import codes
 
-        return codes(x, self.tokenizer, self.length)
+        return codes(x, self.tokenizer, self.length, special=self.special, padding=self.padding)
 
 
-Decoder = Pixels | LogMel | Tokens
+Decoder = Pixels | LogMel | Wave | Tokens
 """What no graph can compute. It stands first in a chain; the exported graph takes what it gives, of its ``shape``."""
 
 Elementwise = Fill | Clip | Log | Scale
@@ -309,6 +345,7 @@ Transform = Annotated[
     | Length
     | Pixels
     | LogMel
+    | Wave
     | Tokens,
     Field(discriminator="op"),
 ]

@@ -1,6 +1,7 @@
 """Featurize: inputs to numbers, fitted on training rows alone, in each form that a candidate takes."""
 
-from typing import Any, ClassVar, NamedTuple
+from collections.abc import Mapping
+from typing import Any, ClassVar, NamedTuple, Protocol, runtime_checkable
 
 import numpy as np
 
@@ -12,7 +13,7 @@ from thirtyfold.core.errors import DataError, Fault, SpecError
 from thirtyfold.core.evidence import Evidence, Picture, TableView, counted
 from thirtyfold.core.expression import Expression
 from thirtyfold.core.family import Family, nearest
-from thirtyfold.core.fieldtype import Array, Feature, FieldType, Form, Signal
+from thirtyfold.core.fieldtype import Array, Feature, FieldType, Fitted, Form, Signal
 from thirtyfold.core.model import Candidate, Model
 from thirtyfold.core.spec import Spec
 from thirtyfold.core.step import Context
@@ -26,6 +27,19 @@ MODELS: Family[Model] = Family("learn.models")
 FOLDS = 5
 ROWS = 10_000
 """What a feature is worth is measured on at most so many rows."""
+
+
+@runtime_checkable
+class Reader(Protocol):
+    """A model that reads one column in a way of its own: as what it was pretrained on was read."""
+
+    def reads(self, forms: Mapping[str, tuple[Form, ...]]) -> str:
+        """The column, of all inputs by the forms they can have. Raises SpecError where that is not clear."""
+        ...
+
+    def read(self, name: str, column: Array) -> Fitted:
+        """Its feature, by the training values."""
+        ...
 
 
 class Featured(NamedTuple):
@@ -68,7 +82,8 @@ class Featurize:
         made: dict[str, tuple[Encoder, Array]] = {}
         for form, able in takes.items():
             context.progress(f"making features in the form '{form}'")
-            made[form] = _fit(kinds, columns, (form, able), signal, derived)
+            reader = _reader(candidates, form)
+            made[form] = _fit(kinds, columns, (form, able), signal, derived, reader)
         if {"levels", "vector"} <= made.keys():
             made["levels+vector"] = _both(made["levels"], made["vector"])
         here = _columns(validation, ())
@@ -163,12 +178,27 @@ def _takes(candidates: list[Candidate]) -> dict[Form, tuple[Form, ...]]:
     return found
 
 
+def _reader(candidates: list[Candidate], form: Form) -> Reader | None:
+    """The candidate of a form that reads a column in its own way; raises SpecError where others read it too."""
+    wanted = [c for c in candidates if c.form == form]
+    own = [c for c in wanted if hasattr(MODELS.find(c.word, "model"), "reads")]
+    if not own:
+        return None
+    if len(wanted) > 1:
+        names = " and ".join(f"'{c.word}'" for c in wanted)
+        what = f"{names} would read the same column, and '{own[0].word}' reads it in a way of its own."
+        raise SpecError(Fault("model.ensemble.members", what, hint="Put it beside models of plain numbers."))
+    model = MODELS.build({own[0].word: own[0].options}, "model")
+    return model if isinstance(model, Reader) else None
+
+
 def _fit(
     kinds: dict[str, FieldType],
     columns: dict[str, Array],
     form: tuple[Form, tuple[Form, ...]],
     signal: Signal,
     derived: tuple[tuple[str, str], ...],
+    reader: Reader | None = None,
 ) -> tuple[Encoder, Array]:
     """The encoder of a form and the training matrix, out-of-fold values in place; constant features are left out.
 
@@ -176,11 +206,16 @@ def _fit(
     """
     name_of_form, able = form
     found: list[tuple[Feature, Array]] = []
+    chosen = reader.reads({n: k.forms for n, k in kinds.items()}) if reader else None
+    able = ("vector",) if reader else able
     for name, kind in kinds.items():
         own = next((f for f in kind.forms if f in able), None)
-        if own is None:
+        if reader and name == chosen:
+            fitted = reader.read(name, columns[name])
+        elif own is None:
             continue
-        fitted = kind.fit(name, columns[name], own, signal)
+        else:
+            fitted = kind.fit(name, columns[name], own, signal)
         for at, feature in enumerate(fitted.features):
             x: Array = fitted.training[at] if at in fitted.training else _applied(feature, columns[name])
             wide = (x[:, None] if x.ndim == 1 else x).astype(np.float32, copy=False)

@@ -19,7 +19,7 @@ def sights(encoder: Encoder, matrix: Array, contents: set[str]) -> tuple[list[st
     at = 0
     for feature in encoder.features:
         width = feature.width
-        if feature.shape and feature.column in contents:
+        if feature.shape and feature.column in contents and feature.shape[-1] > 1:
             part = matrix[:, at : at + width]
             size = part.nbytes / 1e6
             said.append(f"'{feature.column}' is {_told(feature)} for every row: {size:,.1f} MB in all.")

@@ -1,25 +1,21 @@
-"""Tokenizing: a tokenizer learned from the training rows, and how long a row of tokens is to be."""
+"""Tokenizing: a tokenizer learned from the training rows."""
 
 import json
 from collections import Counter
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Literal
 
-import numpy as np
-
-from thirtyfold.core.tokens import LONGEST, library, tokenizer_of
+from thirtyfold.core.tokens import LONGEST, library
 
 if TYPE_CHECKING:
     from tokenizers import Tokenizer
 
-__all__ = ["PADDING", "UNKNOWN", "Pieces", "learned", "length_of"]
+__all__ = ["PADDING", "UNKNOWN", "Pieces", "learned"]
 
 PADDING, UNKNOWN = "[PAD]", "[UNK]"
 Pieces = Literal["bpe", "wordpiece"]
 TEXTS = 200_000
 """Texts at most that a tokenizer is learned from: more of them hardly change which pieces are frequent."""
-LIMIT = 512
-"""Tokens of a row at most, where the user says nothing: attention takes their square in time."""
 
 
 def learned(texts: Sequence[str], pieces: Pieces, vocabulary: int) -> str:
@@ -75,11 +71,3 @@ def _word_pieces(tokenizer: "Tokenizer", texts: Sequence[str], vocabulary: int) 
     rest = sorted((p for p in seen if len(p.removeprefix("##")) > 1), key=lambda p: (-seen[p], p))
     kept = [PADDING, UNKNOWN, *letters, *rest]
     return {piece: number for number, piece in enumerate(kept[: max(vocabulary, len(letters) + 2)])}
-
-
-def length_of(texts: Sequence[str], state: str) -> int:
-    """Tokens that hold 98 of 100 texts whole, in steps of 8, from 8 to 512."""
-    some = [x[:LONGEST] for x in texts[:: max(1, len(texts) // 5000)]]
-    counts = [len(e.ids) for e in tokenizer_of(state).encode_batch(some, add_special_tokens=False)]
-    wanted = int(np.quantile(counts, 0.98, method="higher")) if counts else 1
-    return min(LIMIT, max(8, -(-wanted // 8) * 8))

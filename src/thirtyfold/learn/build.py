@@ -27,6 +27,7 @@ LIBRARIES = {
     "cnn": ("torch", "PyTorch"),
     "rnn": ("torch", "PyTorch"),
     "transformer": ("torch", "PyTorch"),
+    "pretrained": ("torch", "PyTorch"),
     "nearest": ("onnxruntime", "ONNX Runtime"),
 }
 
@@ -93,10 +94,12 @@ class Build:
                 15, "None of the candidates starts from drawn weights: trees start empty, linear models at zero."
             )
         words = {next(iter(c.options["initializer"])) for c in networks}
+        before = [c.word for c in networks if "folder" in c.options]
+        known = f" (of {before[0]} only those of its head: the rest comes from its folder)" if before else ""
         return Evidence(
             15,
-            f"The weights of {', '.join(c.word for c in networks)} are drawn by {', '.join(sorted(words))} from seed "
-            f"{self.seed}; all other candidates start empty or at zero.",
+            f"The weights of {', '.join(c.word for c in networks)}{known} are drawn by {', '.join(sorted(words))} from "
+            f"seed {self.seed}; all other candidates start empty or at zero.",
             {"seed": self.seed, "initializers": sorted(words)},
         )
 

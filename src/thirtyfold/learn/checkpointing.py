@@ -55,16 +55,21 @@ class State:
 
     def tensors(self) -> dict[str, Tensor]:
         """Model, optimizer and what regularizers keep, as they are now (not copied)."""
-        found = {f"model.{n}": v for n, v in self.network.state_dict().items()}
+        found = {f"model.{n}": v for n, v in self.learned().items()}
         for number, state in self.stepper.state_dict()["state"].items():
             found |= {f"optimizer.{number}.{n}": v for n, v in state.items() if v is not None}
         for at, regularizer in enumerate(self.plan.regularizers):
             found |= {f"regularizer.{at}.{n}": v for n, v in regularizer.state().items()}
         return found
 
+    def learned(self) -> dict[str, Tensor]:
+        """The network's state but for what does not learn: that is the same at every moment."""
+        still = {n for n, p in self.network.named_parameters() if not p.requires_grad}
+        return {n: v for n, v in self.network.state_dict().items() if n not in still}
+
     def put(self, tensors: Mapping[str, Tensor]) -> None:
         """Put back what ``tensors`` gave."""
-        self.network.load_state_dict(under("model.", tensors))
+        self.network.load_state_dict(under("model.", tensors), strict=False)
         state: dict[int, dict[str, Any]] = {}
         for name, value in under("optimizer.", tensors).items():
             number, _, inner = name.partition(".")

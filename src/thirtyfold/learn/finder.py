@@ -14,6 +14,7 @@ from thirtyfold.core.late import np
 from thirtyfold.learn.checkpointing import State
 from thirtyfold.learn.engine import Engine
 from thirtyfold.learn.feed import Feed
+from thirtyfold.learn.rates import at_rate
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -67,8 +68,7 @@ def _move(state: State, engine: Engine, rate: float) -> None:
     state.scaler.unscale_(state.stepper)
     if state.plan.clip:
         engine.clip()
-    for group in state.stepper.param_groups:
-        group["lr"] = rate
+    at_rate(state.stepper, rate)
     state.scaler.step(state.stepper)
     state.scaler.update()
 

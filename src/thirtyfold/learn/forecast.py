@@ -32,6 +32,8 @@ FEW = 8
 """Rows that are looked at."""
 COPIES = 8
 """Numbers kept for each weight: itself, its slope, two of the optimizer, the best so far, and three to go back to."""
+STILL = 3
+"""Numbers kept for each weight that does not learn: itself, and twice more when the graph is drawn at the end."""
 LATER = 150e6
 """Bytes of the libraries that test, compress and export bring along once training is over."""
 SPARE = 0.9
@@ -75,7 +77,8 @@ def forecast(state: State, engine: Engine, feed: Feed, check: Feed | None) -> Fo
         seconds = _seconds(state, engine, feed)
     width = 4 * feed.rows.x.shape[1]
     size = sum(p.numel() for p in network.parameters())
-    held = 4.0 * COPIES * size
+    learned = sum(p.numel() for p in engine.parameters)
+    held = 4.0 * (COPIES * learned + STILL * (size - learned))
     row = kept + 2 * largest + 2 * width
     rows = min(plan.batch, len(feed))
     looked = max(1, min(8192, LOOKED // max(1, feed.rows.x.shape[1])))

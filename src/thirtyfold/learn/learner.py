@@ -16,7 +16,7 @@ from thirtyfold.core.step import Context
 from thirtyfold.learn.loop import Curves, Plan, Rows
 from thirtyfold.learn.together import among, learned
 
-__all__ = ["Learner", "member", "rows_of", "scale_of"]
+__all__ = ["Learner", "choice_of", "member", "rows_of", "scale_of"]
 
 LOSSES = {True: "cross_entropy", False: "mean_squared"}
 SLOWER = 0.3
@@ -48,20 +48,20 @@ class Learner:
     @property
     def options(self) -> dict[str, Any]:
         """The options as the Spec spells them."""
-        parts = {n: _spelled(getattr(self, n)) for n in (*PARTS, "framework")}
-        loss = None if self.loss is None else _spelled(self.loss)
-        return {**self.numbers, **parts, "loss": loss, "regularizers": [_spelled(r) for r in self.regularizers]}
+        parts = {n: choice_of(getattr(self, n)) for n in (*PARTS, "framework")}
+        loss = None if self.loss is None else choice_of(self.loss)
+        return {**self.numbers, **parts, "loss": loss, "regularizers": [choice_of(r) for r in self.regularizers]}
 
     def story(self) -> list[Evidence]:
         return self._story
 
     def refit(self) -> dict[str, Any]:
         """The epochs found to be best, and the rate where it was found; nothing stops early then."""
-        kept = [_spelled(r) for r in self.regularizers if not r.restores]
+        kept = [choice_of(r) for r in self.regularizers if not r.restores]
         found = {"epochs": max(1, self._curves.best), "regularizers": kept}
         if not self._curves.found:
             return found
-        word, options = split_choice(_spelled(self.optimizer), "optimizer")
+        word, options = split_choice(choice_of(self.optimizer), "optimizer")
         return {**found, "optimizer": {word: {**options, "rate": self._curves.found["rate"]}}}
 
     def measures(self) -> dict[str, tuple[Any, Any]]:
@@ -70,7 +70,7 @@ class Learner:
         if self.numbers.get("dropout"):
             found["dropout"] = (self.numbers["dropout"], 0.0)
         if self.regularizers:
-            found["regularizers"] = ([_spelled(r) for r in self.regularizers], [])
+            found["regularizers"] = ([choice_of(r) for r in self.regularizers], [])
         if getattr(self.optimizer, "decay", 0):
             found[f"optimizer.{spelled(self.optimizer)}.decay"] = (self.optimizer.decay, 0.0)
         return found
@@ -155,7 +155,7 @@ def member(family: str, choice: Any) -> Any:
     return Family[Any](f"learn.{family}").build(choice, f"model.{family}") if isinstance(choice, str | dict) else choice
 
 
-def _spelled(part: Any) -> Choice:
+def choice_of(part: Any) -> Choice:
     """A member as the Spec spells it: members keep each option under its own name."""
     names = inspect.signature(type(part)).parameters
     return {spelled(part): {n: getattr(part, n) for n in names if hasattr(part, n)}}

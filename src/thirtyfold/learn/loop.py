@@ -22,6 +22,7 @@ from thirtyfold.learn.finder import find
 from thirtyfold.learn.forecast import forecast, peak_bytes
 from thirtyfold.learn.guards import Broken, floor, go_back, idle, likely
 from thirtyfold.learn.parts import Heedful, Initializer, Loss, Optimizer, Plan, Regularizer, Rows, Schedule
+from thirtyfold.learn.rates import at_rate, layered
 from thirtyfold.learn.seen import Curves, First, glance, idle_units, moved, slopes, watch
 
 if TYPE_CHECKING:
@@ -91,7 +92,8 @@ def _begin(network: nn.Module, plan: Plan, rows: Rows, check: Rows | None, conte
     held = None if check is None else Feed(check, plan.device)
     for regularizer in plan.regularizers:
         regularizer.begin(network, plan.layout)
-    stepper = plan.optimizer.over(list(network.parameters()))
+    stepper = plan.optimizer.over([p for p in network.parameters() if p.requires_grad])
+    layered(stepper, network, plan.factors)
     state = State(network, stepper, engine.scaler(), plan, parts=plan.accumulate)
     keeper = Keeper(state, context, writes=engine.first)
     drawn = keeper.resume()
@@ -198,8 +200,7 @@ def _step(work: Work, chosen: Tensor, rate: float, *, last: bool) -> Tensor:
     if first is not None:
         first.norms = slopes(state.network)
     length = engine.clip() if plan.clip or last else None
-    for group in state.stepper.param_groups:
-        group["lr"] = rate
+    at_rate(state.stepper, rate)
     watched = watch(state.network, first, rate) if first is not None else None
     before = [p.detach().clone() for p in engine.parameters] if last else []
     state.scaler.step(state.stepper)
@@ -265,7 +266,7 @@ def _close(work: Work, held: float | None) -> None:
         curves.validation.append(held)
     state.epoch += 1
     if not state.best or held is None or held < min(curves.validation[:-1]):
-        weights = _chosen(work.plan) or state.network.state_dict()
+        weights = _chosen(work.plan) or state.learned()
         curves.best, state.best = state.epoch, {n: v.detach().clone() for n, v in weights.items()}
     state.batch, state.total = 0, 0.0
     against = "" if held is None else f" and {held:.4g} on validation rows"
@@ -277,7 +278,7 @@ def _end(work: Work) -> Curves:
     """The weights to keep into the network, and a last look at it."""
     state, curves, plan = work.state, work.state.curves, work.plan
     if any(r.restores for r in plan.regularizers) and state.best:
-        state.network.load_state_dict(state.best)
+        state.network.load_state_dict(state.best, strict=False)
     else:
         curves.best = len(curves.train)
         if (averaged := _chosen(plan)) is not None:

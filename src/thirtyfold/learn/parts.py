@@ -154,6 +154,8 @@ class Plan(NamedTuple):
     """In how many parts a batch is computed, one after the other, before its one step: less memory, the same step."""
     precision: Precision = "float32"
     compile: Literal["auto"] | bool = False
+    factors: Mapping[str, float] = {}
+    """Times the rate with which a weight learns, by its name, where that is not 1."""
     keep: float = 25.0
     """Seconds between two checkpoints inside an epoch; more where writing one takes over a twentieth of that."""
 

@@ -1,6 +1,7 @@
 """Step 11: which models could answer this. ``auto`` names several and says why; a named model is that one alone."""
 
 import importlib.util
+import json
 from typing import Any, ClassVar, NamedTuple
 
 from thirtyfold.core.aim import Aim, Goal
@@ -55,6 +56,10 @@ class Select:
     def __init__(self, spec: Spec) -> None:
         self.model = spec.model
 
+    def outside(self) -> list[str]:
+        """What the named models are made from that lies outside: a pretrained network, by its content."""
+        return [json.dumps(o["seal"]) for c in _members(self.model) if "seal" in (o := _settled(c)[1])]
+
     def run(self, learning: Table, inputs: list[str], aim: Aim, goal: Goal, context: Context) -> Selected:
         del goal
         kinds = {n: learning.columns[n].type for n in inputs}
@@ -79,8 +84,25 @@ def _shaped(word: str) -> tuple[Form, ...]:
     return tuple(f for f in kind.forms if f in SHAPED)
 
 
-def _named(choice: Choice, case: _Case) -> Candidate:
+def _members(choice: Choice) -> list[Choice]:
+    """The models that a Spec names: one, or those of an ensemble."""
+    word, options = split_choice(choice, "model")
+    if word == "ensemble":
+        return list((options.get("members") if isinstance(options, dict) else options) or [])
+    return [] if word == "auto" else [choice]
+
+
+def _settled(choice: Choice) -> tuple[str, dict[str, Any]]:
+    """The word and its options, with those filled in that name something outside by its content."""
     word, options = MODELS.check(choice, "model")
+    if not hasattr(MODELS.find(word, "model"), "settled"):
+        return word, options
+    model: Any = MODELS.build({word: options}, "model")
+    return word, {**options, **model.settled()}
+
+
+def _named(choice: Choice, case: _Case) -> Candidate:
+    word, options = _settled(choice)
     kind: Any = MODELS.find(word, "model")
     if not suits(kind.tasks, case.task):
         raise SpecError(Fault("model", f"'{word}' does not do {case.task}.", ", ".join(kind.tasks)))
@@ -116,6 +138,7 @@ def _auto(case: _Case) -> tuple[list[Candidate], list[tuple[str, str]]]:
         "cnn": _reading(case),
         "rnn": (False, "slower than convolutions, which mostly see as much; name it where order decides"),
         "transformer": (False, "wants more text than convolutions do; name it for long texts and many rows"),
+        "pretrained": (False, "goes on from a network of yours: name its folder"),
         "svm": (case.rows <= 3000, f"curved borders are worth a try up to 3,000 rows; there are {case.rows:,}"),
         "nearest": (False, "seldom better on mixed columns, and it has to keep its rows"),
         "tree": (False, "a forest is many of them; name it when a person has to read the model"),

@@ -9,6 +9,7 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from thirtyfold.testing.adaptations import check_adaptation
     from thirtyfold.testing.audits import check_audit
     from thirtyfold.testing.cleaners import check_cleaner
     from thirtyfold.testing.compressors import check_compressor
@@ -33,6 +34,7 @@ if TYPE_CHECKING:
     from thirtyfold.testing.types import check_field_type
 
 __all__ = [
+    "check_adaptation",
     "check_audit",
     "check_cleaner",
     "check_compressor",
@@ -58,6 +60,7 @@ __all__ = [
 ]
 
 _WHERE = {
+    "check_adaptation": "adaptations",
     "check_audit": "audits",
     "check_cleaner": "cleaners",
     "check_compressor": "compressors",

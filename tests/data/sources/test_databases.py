@@ -288,7 +288,7 @@ def test_mysql_types_names_and_keys(mariadb):
     at = urlsplit(mariadb)
     made = pymysql.connect(host=at.hostname, port=at.port, user="root", autocommit=True)
     with made, made.cursor() as ask:
-        ask.execute("CREATE DATABASE shop CHARACTER SET utf8mb4")
+        ask.execute("CREATE DATABASE IF NOT EXISTS shop CHARACTER SET utf8mb4")
         ask.execute("USE shop")
         ask.execute("SET time_zone = '+02:00'")
         ask.execute("CREATE TABLE kinds (n BIGINT, exact DECIMAL(20,4), at TIMESTAMP NULL, wall DATETIME, w TEXT)")

@@ -10,9 +10,9 @@ from pydantic import Field
 
 from thirtyfold.core.fieldtype import Array, Feature, Fitted, Form, Sample, Signal
 from thirtyfold.core.profile import ColumnProfile
-from thirtyfold.core.tokens import tokenizer_of
+from thirtyfold.core.tokens import length_of, tokenizer_of
 from thirtyfold.core.transform import Length, Log, Scale, Tokens, Words
-from thirtyfold.data.tokenizing import Pieces, learned, length_of
+from thirtyfold.data.tokenizing import Pieces, learned
 
 __all__ = ["Text"]
 

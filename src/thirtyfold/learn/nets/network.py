@@ -11,6 +11,7 @@ from pydantic import Field
 
 from thirtyfold.core.encoder import Block, Encoded
 from thirtyfold.core.errors import Fault, SpecError
+from thirtyfold.core.evidence import Evidence
 from thirtyfold.core.fieldtype import Array
 from thirtyfold.core.late import np
 from thirtyfold.core.step import Context
@@ -21,6 +22,7 @@ from thirtyfold.learn.loop import learn
 from thirtyfold.learn.nets.stems import Normal, drawn_by, normals
 from thirtyfold.learn.nets.story import told
 from thirtyfold.learn.nets.traced import drawn, weights_of
+from thirtyfold.learn.parts import Plan
 
 if TYPE_CHECKING:
     from torch import nn
@@ -87,16 +89,35 @@ class Network(Learner, ABC):
             if start is not None:
                 _put(net, start)
             plan = self._plan(loss, train, _batch(len(train), self.numbers["batch"]), device)
+            plan = self.begun(net, plan, train, context)
             check = None if validation is None else rows_of(validation, scale, None)
             rows = rows_of(train, scale, weights(train, balance=self.numbers["balance"]))
             self._curves = learn(net.to(device), plan, rows, check, context)
-            self._keep(net.cpu(), loss.head)
-        self._story = told(net, train, self._curves, self._facts(plan, deviations), self.numbers)
+            self._keep(self.ended(net.cpu()), loss.head, train)
+        self._story = self.tells(net, train, self._facts(plan, deviations))
 
-    def _keep(self, net: nn.Module, head: str) -> None:
+    def begun(self, net: nn.Module, plan: Plan, train: Encoded, context: Context) -> Plan:
+        """The network has its weights and is about to learn by this plan; a member may hold some of them."""
+        del net, train, context
+        return plan
+
+    def ended(self, net: nn.Module) -> nn.Module:
+        """The network has learned: as it is to answer."""
+        return net
+
+    def draw(self, net: nn.Module, graph: Graph, train: Encoded) -> str:
+        """Add the network to a graph; returns the name of its output. ``train`` is what it has learned from."""
+        del train
+        return drawn(net, graph)
+
+    def tells(self, net: nn.Module, train: Encoded, facts: Mapping[str, Any]) -> list[Evidence]:
+        """Evidence for steps 13 to 20 of the training that has just ended."""
+        return told(net, train, self._curves, facts, self.numbers)
+
+    def _keep(self, net: nn.Module, head: str, train: Encoded) -> None:
         """The network as a graph, answers included; from now on the graph is what answers."""
         graph = Graph()
-        x = drawn(net, graph)
+        x = self.draw(net, graph, train)
         if head == "softmax":
             graph.add("Softmax", [x], "raw", axis=1)
         else:

@@ -19,7 +19,7 @@ from thirtyfold.learn.nets.sequences import attended, convolved, embedded, lined
 if TYPE_CHECKING:
     from torch import Tensor, nn
 
-__all__ = ["Normal", "Reader", "centering", "drawn_by", "fusion", "normals", "skipping"]
+__all__ = ["Normal", "Reader", "centering", "drawn_by", "fused", "fusion", "normals", "numbered", "skipping"]
 
 Normal = tuple[list[float], list[float]]
 """Mean and deviation of a block, by channel, band or number."""
@@ -68,18 +68,27 @@ def fusion(
     regularizers: Sequence[Regularizer],
 ) -> nn.Module:
     """A network over all blocks of a row: a stem a block, embeddings side by side, one head. Raises SpecError."""
+    stems = [_stem(block, *centers, reader) for block, centers in zip(blocks, normal, strict=True)]
+    for stem, _ in stems:
+        skipping(stem, regularizers)
+    return fused(blocks, stems, reader.embedding, outputs, regularizers)
+
+
+def fused(
+    blocks: Sequence[Block],
+    parts: Sequence[tuple[nn.Module, int]],
+    embedding: int,
+    outputs: int,
+    regularizers: Sequence[Regularizer],
+) -> nn.Module:
+    """One network of the stems of all blocks, each with the width of its embedding, and one head behind them."""
     import torch
     from torch import nn
 
     extra = [m for r in regularizers if (m := r.layer()) is not None]
-    stems: list[tuple[int, int, nn.Module]] = []
-    wide = at = 0
-    for block, (mean, deviation) in zip(blocks, normal, strict=True):
-        stem, out = _stem(block, mean, deviation, reader)
-        skipping(stem, regularizers)
-        stems.append((at, at + block.width, stem))
-        wide += out
-        at += block.width
+    ends = np.cumsum([block.width for block in blocks]).tolist()
+    stems = [(end - b.width, end, stem) for b, end, (stem, _) in zip(blocks, ends, parts, strict=True)]
+    wide = sum(out for _, out in parts)
 
     class Fusion(nn.Module):
         def __init__(self) -> None:
@@ -87,8 +96,7 @@ def fusion(
             for number, (_, _, stem) in enumerate(stems, start=1):
                 self.add_module(f"stem{number}", stem)
             self.head = nn.Sequential(
-                nn.Linear(wide, reader.embedding), nn.BatchNorm1d(reader.embedding), nn.ReLU(), *extra,
-                nn.Linear(reader.embedding, outputs),
+                nn.Linear(wide, embedding), nn.BatchNorm1d(embedding), nn.ReLU(), *extra, nn.Linear(embedding, outputs),
             )  # fmt: skip
 
         def forward(self, x: Tensor) -> Tensor:
@@ -118,7 +126,7 @@ def _stem(block: Block, mean: list[float], deviation: list[float], reader: Reade
     """The stem of one block and the width of its embedding."""
     match block.form, reader.way:
         case "vector", _:
-            return _numbered(block.width, centering(mean, deviation, (1, block.width)), reader.embedding)
+            return numbered(block.width, centering(mean, deviation, (1, block.width)), reader.embedding)
         case "image", "convolved":
             channels, height, width = block.shape
             return _pictured((channels, height, width), centering(mean, deviation, (1, channels, 1, 1)), reader)
@@ -178,7 +186,7 @@ def centering(mean: list[float], deviation: list[float], shape: tuple[int, ...])
     return Centered()
 
 
-def _numbered(width: int, centered: nn.Module, embedding: int) -> tuple[nn.Module, int]:
+def numbered(width: int, centered: nn.Module, embedding: int) -> tuple[nn.Module, int]:
     """Plain numbers: one dense layer."""
     from torch import nn
 
@@ -251,18 +259,19 @@ def drawn_by(network: nn.Module, initializer: Initializer, seed: int) -> dict[st
     """Draw every weight of two dimensions and more anew from the seed; returns their deviations by name.
 
     A convolution is drawn as the matrix (out, in * height * width) that it is. A module with a method
-    ``start(generator)`` draws its own weights.
+    ``start(generator)`` draws its own weights; one with ``learned = True`` has all of them already.
     """
     import torch
 
     generator = torch.Generator().manual_seed(seed)
     deviations: dict[str, float] = {}
     own = {n: m for n, m in network.named_modules() if hasattr(m, "start")}
+    before = tuple(f"{n}." for n, m in network.named_modules() if getattr(m, "learned", False))
     with torch.no_grad():
         for module in own.values():
             module.start(generator)
         for name, weight in network.named_parameters():
-            if name.rpartition(".")[0] in own:
+            if name.rpartition(".")[0] in own or name.startswith(before):
                 continue
             if weight.ndim < 2:
                 if name.endswith("bias"):

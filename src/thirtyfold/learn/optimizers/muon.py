@@ -57,12 +57,14 @@ def _together(parts: "Sequence[Optimizer]") -> "Optimizer":
 
     class Together(Optimizer):
         def __init__(self) -> None:
-            super().__init__([group for part in parts for group in part.param_groups], {})
+            groups = [{**g, "part": at} for at, part in enumerate(parts) for g in part.param_groups]
+            super().__init__(groups, {})
 
         def step(self, closure: Callable[[], float] | None = None) -> float | None:  # type: ignore[override]
             loss = None if closure is None else closure()
-            for part, group in zip(parts, self.param_groups, strict=True):
+            for group in self.param_groups:
                 # Both are other objects after a state was loaded, so they are handed over anew each time.
+                part = parts[group["part"]]
                 part.state, part.param_groups = self.state, [group]
                 part.step()
             return loss

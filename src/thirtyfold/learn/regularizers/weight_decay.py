@@ -23,5 +23,5 @@ class WeightDecay(Regularizer):
 
         with torch.no_grad():
             for parameter in network.parameters():
-                if parameter.ndim > 1:
+                if parameter.ndim > 1 and parameter.requires_grad:
                     parameter.mul_(1 - rate * self.strength)

@@ -55,7 +55,7 @@ def _nodes(g: Graph, op: t.Transform, x: Value) -> str:  # noqa: PLR0911 - one a
             return _words(g, op, name)
         case t.Length():
             return length(g, name)
-        case t.Pixels() | t.LogMel() | t.Tokens():
+        case t.Pixels() | t.LogMel() | t.Wave() | t.Tokens():
             raise SpecError(Fault("features", f"'{op.op}' opens files or cuts text, which no graph can."))
 
 
