@@ -29,6 +29,7 @@ from thirtyfold.core.model import Model
 from thirtyfold.core.profile import Profile
 from thirtyfold.core.table import Column, Table, to_array
 from thirtyfold.core.task import Task
+from thirtyfold.core.windows import Windows
 
 __all__ = ["FORMAT", "Package"]
 
@@ -66,10 +67,12 @@ class Package:
         profile: Profile | None = None,
         lineage: Mapping[str, Any] | None = None,
         aside: Iterable[str] = (),
+        windows: Windows | None = None,
     ) -> Package:
         """Put fitted parts together. ``columns`` are the input columns as cleaned; ``model`` and ``task`` each with
         its word; ``lineage`` says where it comes from (hashes of data and Spec), without times and places; ``aside``
-        names the columns of the table that the model does not look at, which a row may have or not.
+        names the columns of the table that the model does not look at, which a row may have or not; ``windows`` make the
+        rows where histories of series come in.
         """
         files = {
             "columns.json": _COLUMNS.dump_json(tuple(columns), indent=1),
@@ -78,6 +81,8 @@ class Package:
             "profile.json": _PROFILE.dump_json(profile) if profile else b"null",
             **{f"model/{n}": data for n, data in model[1].save().items()},
         }
+        if windows is not None:
+            files |= windows.save()
         manifest = {"format": FORMAT, "name": name, "model": model[0], "task": task[0], "lineage": dict(lineage or {})}
         if unused := sorted(aside):
             manifest["aside"] = unused
@@ -126,6 +131,11 @@ class Package:
         return Door(self.columns, frozenset(self.manifest.get("aside", ())))
 
     @cached_property
+    def windows(self) -> Windows | None:
+        """How rows are made, where histories of series come in instead of rows."""
+        return Windows.load(self.files) if "windows.json" in self.files else None
+
+    @cached_property
     def encoder(self) -> Encoder:
         return Encoder.load(self.files)
 
@@ -164,24 +174,41 @@ class Package:
         return _ANSWERS.once(key_of(self.raw_hash, matrix), lambda: self.model.predict(matrix))
 
     def predict_rows(self, rows: Iterable[Mapping[str, Any]]) -> list[dict[str, Any]]:
-        """Rows as JSON objects to answers; raises DataError that names every wrong field."""
+        """Rows as JSON objects to answers; raises DataError that names every wrong field.
+
+        Histories of series, where they come in, to the next values of each.
+        """
+        return self.answered(rows)[0]
+
+    def answered(self, rows: Iterable[Mapping[str, Any]]) -> tuple[list[dict[str, Any]], dict[str, Array]]:
+        """Answers, and the typed columns that the model saw: one row an answer."""
+        if self.windows is not None:
+            made = self.windows.ahead(self.windows.door.rows(rows))
+            return self.windows.plain(self._forecast(made)), {c.name: made[c.name] for c in self.columns}
         arrays = self.door.rows(rows)
         if not arrays or not len(next(iter(arrays.values()))):
-            return []
-        return self.task.answers(self.raw(arrays), arrays)
+            return [], arrays
+        return self.task.answers(self.raw(arrays), arrays), arrays
+
+    def _forecast(self, made: Mapping[str, Array]) -> pl.DataFrame:
+        assert self.windows is not None
+        return self.windows.heads(made).hstack(self.task.decode(self.raw(made), made))
 
     def predict(self, frame: Any) -> pl.DataFrame:
         """Raw columns (a Polars, pandas or Arrow frame, or rows as dicts), or a Table that is already cleaned, to
-        answers, one row each, in order.
+        answers, one row each, in order; histories of series to the next values of each.
 
         Raises DataError that names every wrong row and column.
         """
         if not isinstance(frame, pl.DataFrame | Table):
             frame = _frame(frame)
         if isinstance(frame, pl.DataFrame):
-            frame, faults = self.door.table(frame)
+            table, faults = (self.windows or self).door.table(frame)
             if faults:
                 raise DataError(faults)
+            if self.windows is not None:
+                return self._forecast(self.windows.ahead(self.windows.typed(table)))
+            frame = table
         arrays = self.arrays(frame)
         return self.task.decode(self.raw(arrays), arrays)
 

@@ -12,6 +12,7 @@ from thirtyfold.core.profile import Profile
 from thirtyfold.core.spec import Spec
 from thirtyfold.core.step import Context
 from thirtyfold.core.table import Table, to_array
+from thirtyfold.core.task import reads_of
 from thirtyfold.data.alarms import Alarm, Question, asked, together
 from thirtyfold.data.files import Opened, edges, opened
 from thirtyfold.data.findings import Findings, found_of
@@ -73,6 +74,7 @@ class Analyze:
         seen = opened(learning, goal.truth(learning), classes, lineage, context)
         alarms += edges(seen, classes, context)
         aside = {a.column for a in alarms if a.aside}
+        names = [n for n in names if n not in reads_of(goal.task)]
         inputs = [n for n in names if n not in aside] or names  # nothing would be left to learn from: keep them
         strengths = {n: association(c, answer) for n, c in columns.items()}
         differ, compared = against_validation(learning, profiles, _drawn(validation, PROFILED, rng))

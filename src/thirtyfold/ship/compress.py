@@ -154,7 +154,7 @@ class Compress:
 
 def _encoded(package: Package, table: Table, goal: Goal) -> Any:
     """The rows as the Package's own model sees them, those whose target is known."""
-    truth = goal.truth(table)
+    truth = goal.learned(table)
     known = np.flatnonzero(truth >= 0 if goal.task.classes else np.isfinite(truth))
     columns = {n: x[known] for n, x in package.arrays(table).items()}
     return package.encoder.encoded(columns, target=truth[known], classes=len(goal.task.classes))

@@ -7,7 +7,7 @@ from typing import Any, ClassVar, NamedTuple, Protocol
 
 import numpy as np
 
-from thirtyfold.core.aim import Aim
+from thirtyfold.core.aim import Aim, in_unit
 from thirtyfold.core.evidence import Evidence, TableView
 from thirtyfold.core.family import Family, split_choice
 from thirtyfold.core.fieldtype import Array
@@ -119,7 +119,7 @@ def compare(champion: Package, challenger: Package, rows: Table, aim: Aim, confi
     passed when the challenger's lead is above 0 with this confidence.
     """
     target = rows[str(rows.target or aim.target)]
-    first, second = (_answers(p, rows, p.task.encode(target)) for p in (challenger, champion))
+    first, second = (_answers(p, rows, p.task.encode(target), aim) for p in (challenger, champion))
     verdict = _paired("challenger", first, second, aim, confidence, challenger)
     undecided = verdict.value is None and len(rows) >= LEAST
     return replace(verdict, why=f"{verdict.why} The challenger is not promoted.") if undecided else verdict
@@ -131,10 +131,16 @@ class _Answers(NamedTuple):
     decided: Array
 
 
-def _answers(package: Package, rows: Table, truth: Array) -> _Answers:
+def _answers(package: Package, rows: Table, truth: Array, aim: Aim) -> _Answers:
     columns = package.arrays(rows)
     raw = package.raw(columns)
-    return _Answers(truth, raw, package.task.decide(raw, columns))
+    return _judged(package, truth, raw, columns, aim)
+
+
+def _judged(package: Package, truth: Array, raw: Array, columns: Mapping[str, Array], aim: Aim) -> _Answers:
+    metric = Family[Metric]("aim.metrics").build(aim.metric, "metric")
+    own, decided = in_unit(package.task, metric, columns, truth, package.task.decide(raw, columns))
+    return _Answers(own, raw, decided)
 
 
 def _paired(name: str, first: _Answers, second: _Answers, aim: Aim, confidence: float, judged: Package) -> Verdict:
@@ -207,7 +213,7 @@ def live_check(
     if failing is not None:
         return failing
     live = Live.of(traffic, champion.hash, now)
-    one, two = (_labeled(p, live, since) for p in (champion, previous))
+    one, two = (_labeled(p, live, since, aim) for p in (champion, previous))
     labels = int((_known(one.truth) & _known(two.truth)).sum())
     if labels < LEAST:
         why = f"{labels:,} true answers since the promotion; {LEAST:,} are needed to judge."
@@ -221,9 +227,9 @@ def live_check(
     return Verdict("live", holds, why, worse.value, 0.0, champion.hash, dict(worse.evidence))
 
 
-def _labeled(package: Package, live: Live, since: float) -> _Answers:
+def _labeled(package: Package, live: Live, since: float, aim: Aim) -> _Answers:
     truth, raw, columns = live.truths(package, since)
-    return _Answers(truth, raw, package.task.decide(raw, columns) if len(raw) else truth)
+    return _judged(package, truth, raw, columns, aim) if len(raw) else _Answers(truth, raw, truth)
 
 
 def _failing(champion: Package, previous: Package, traffic: Traffic, since: float, now: float) -> Verdict | None:

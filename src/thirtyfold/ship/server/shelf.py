@@ -34,8 +34,7 @@ class Served:
 
     def answer(self, rows: Iterable[Mapping[str, Any]]) -> tuple[list[dict[str, Any]], dict[str, Array]]:
         """Answers and the typed columns; raises DataError that names every wrong field."""
-        arrays = self.package.door.rows(rows)
-        return self.package.task.answers(self.package.raw(arrays), arrays), arrays
+        return self.package.answered(rows)
 
     @cached_property
     def known(self) -> dict[str, frozenset[str]]:
