@@ -19,7 +19,7 @@ from pydantic import TypeAdapter
 
 from thirtyfold.core.door import Door
 from thirtyfold.core.encoder import Encoder
-from thirtyfold.core.errors import DataError, PackageError
+from thirtyfold.core.errors import DataError, Fault, PackageError
 from thirtyfold.core.family import Family
 from thirtyfold.core.fieldtype import Array
 from thirtyfold.core.foreign import pandas_column
@@ -135,6 +135,11 @@ class Package:
         """How rows are made, where histories of series come in instead of rows."""
         return Windows.load(self.files) if "windows.json" in self.files else None
 
+    @property
+    def asked(self) -> tuple[Column, ...]:
+        """The columns that a client sends: those of the rows, or of the histories that rows are made of."""
+        return self.windows.columns if self.windows is not None else self.columns
+
     @cached_property
     def encoder(self) -> Encoder:
         return Encoder.load(self.files)
@@ -183,12 +188,22 @@ class Package:
     def answered(self, rows: Iterable[Mapping[str, Any]]) -> tuple[list[dict[str, Any]], dict[str, Array]]:
         """Answers, and the typed columns that the model saw: one row an answer."""
         if self.windows is not None:
-            made = self.windows.ahead(self.windows.door.rows(rows))
+            made, faults = self.windows.ahead(self.windows.door.rows(rows))
+            if faults:
+                raise DataError(faults)
             return self.windows.plain(self._forecast(made)), {c.name: made[c.name] for c in self.columns}
         arrays = self.door.rows(rows)
         if not arrays or not len(next(iter(arrays.values()))):
             return [], arrays
         return self.task.answers(self.raw(arrays), arrays), arrays
+
+    def forecast(self, frame: pl.DataFrame) -> tuple[pl.DataFrame, list[Fault]]:
+        """The next values of every history in a raw frame, and the faults of those that have no answer."""
+        if self.windows is None:
+            raise DataError(Fault("package", f"answers rows: it was made for {self.manifest['task']}."))
+        table, wrong = self.windows.door.table(frame)
+        made, faults = self.windows.ahead(self.windows.typed(table))
+        return self._forecast(made), [*wrong, *faults]
 
     def _forecast(self, made: Mapping[str, Array]) -> pl.DataFrame:
         assert self.windows is not None
@@ -203,12 +218,14 @@ class Package:
         if not isinstance(frame, pl.DataFrame | Table):
             frame = _frame(frame)
         if isinstance(frame, pl.DataFrame):
-            table, faults = (self.windows or self).door.table(frame)
+            if self.windows is not None:
+                answers, faults = self.forecast(frame)
+            else:
+                frame, faults = self.door.table(frame)
             if faults:
                 raise DataError(faults)
             if self.windows is not None:
-                return self._forecast(self.windows.ahead(self.windows.typed(table)))
-            frame = table
+                return answers
         arrays = self.arrays(frame)
         return self.task.decode(self.raw(arrays), arrays)
 

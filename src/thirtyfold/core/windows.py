@@ -257,10 +257,11 @@ class Windows:
         frame = pl.DataFrame([_as_column(n, whole[n], columns.get(n)) for n in (ROW, *columns)])
         return Table(frame, columns)
 
-    def ahead(self, arrays: Mapping[str, Array]) -> dict[str, Array]:
+    def ahead(self, arrays: Mapping[str, Array]) -> tuple[dict[str, Array], list[Fault]]:
         """The rows of the forecast that follows each history: ``horizon`` steps from its last known value.
 
-        Raises DataError for a history that is too short, doubled or uneven, or without what must be known in advance.
+        A history that is too short, or without what must be known in advance, has a fault instead; so has each row whose
+        time is missing, doubled or off the grid. Raises DataError where there is no history at all.
         """
         found, faults = self.gathered(arrays)
         parts = []
@@ -277,12 +278,11 @@ class Windows:
                 what = f"{', '.join(self.known)} must be told for the {self.horizon} times after "
                 what += f"{_told(made[ORIGIN][0])}; {absent} of them are missing."
                 faults.append(Fault(where, what, hint=f"Send a row for each, '{self.target}' null in it."))
+                continue
             parts.append(made)
-        if faults:
-            raise DataError(faults)
         if not parts:
-            raise DataError(Fault("rows", "hold no history."))
-        return {n: np.concatenate([p[n] for p in parts]) for n in parts[0]}
+            raise DataError(faults or Fault("rows", "hold no history."))
+        return {n: np.concatenate([p[n] for p in parts]) for n in parts[0]}, faults
 
     def heads(self, made: Mapping[str, Array]) -> pl.DataFrame:
         """What stands before each answer: the series, the time and the step."""
@@ -294,6 +294,23 @@ class Windows:
     def typed(self, table: Table) -> dict[str, Array]:
         """The columns of a cleaned history as arrays."""
         return {c.name: to_array(table[c.name]) for c in self.columns}
+
+    def schema(self, answer: dict[str, Any]) -> dict[str, Any]:
+        """The JSON schema of an answer with what stands before it."""
+        heads: dict[str, Any] = {self.series: {"type": "string"}} if self.series else {}
+        heads |= {self.time: {"type": "string", "format": "date-time"}, STEP: {"type": "integer", "minimum": 1}}
+        names = [*heads, *answer["properties"]]
+        return {**answer, "properties": heads | answer["properties"], "required": names}
+
+    def example(self, row: Mapping[str, Any]) -> list[dict[str, Any]]:
+        """A made-up history that can be answered: ``row`` again and again, a wave as the target."""
+        many = self.reach + 1 + (self.horizon if self.known else 0)
+        times = self.frequency.times(np.arange(many)).astype("datetime64[s]").astype(str)
+        unit = float(np.mean(list(self.units.values())))
+        level = row.get(self.target) or 0.0
+        wave = level + unit * np.sin(np.arange(many) * 2 * np.pi / max(2, self.season))
+        given = [float(v) if at <= self.reach else None for at, v in enumerate(wave)]
+        return [{**row, self.time: t, self.target: v} for t, v in zip(times.tolist(), given, strict=True)]
 
     @staticmethod
     def plain(frame: pl.DataFrame) -> list[dict[str, Any]]:

@@ -22,6 +22,7 @@ from thirtyfold.core.task import Metric, Task
 from thirtyfold.core.tested import Tested
 from thirtyfold.core.verdict import Verdict
 from thirtyfold.prove.audit import Case
+from thirtyfold.prove.forecasts import Shown, blocks_of, shown
 from thirtyfold.prove.safety import audit_all, audits_of, numbers_of
 from thirtyfold.prove.score import answers, bootstrap, claimed, compare, scorer, slices
 
@@ -60,9 +61,10 @@ class Test:
         context: Context,
     ) -> TestGiven:
         rows, looks = test.open(context, f"test of {learned.hash[:12]}")
-        tested, pictures = _Examined(learned, learning, rows, aim, winner, self.seed).tested(champion, looks)
+        examined = _Examined(learned, learning, rows, aim, winner, self.seed)
+        tested, pictures = examined.tested(champion, looks)
         gates = _gates(tested, aim, self.success)
-        return TestGiven(tested, gates, [_evidence(tested, gates, aim, pictures)])
+        return TestGiven(tested, gates, [_evidence(tested, gates, aim, pictures, examined.forecasts)])
 
 
 class Proved(NamedTuple):
@@ -106,11 +108,12 @@ class Prove:
             return Proved(compressed, [*gates, *safety], tested, evidence)
         made = "compression" if compressed.hash != safe.hash else "the safety fix"
         rows, looks = test.open(context, f"test of {compressed.hash[:12]} made by {made}")
-        again, pictures = _Examined(compressed, learning, rows, aim, winner, self.seed).tested(champion, looks)
+        examined = _Examined(compressed, learning, rows, aim, winner, self.seed)
+        again, pictures = examined.tested(champion, looks)
         fresh = _gates(again, aim, self.success)
         findings = audit_all(self.audits, Case(compressed, learning, validation, rows, aim, winner, self.seed), context)
         before, after = tested.scores[aim.metric], again.scores[aim.metric]
-        first = _evidence(again, fresh, aim, pictures)
+        first = _evidence(again, fresh, aim, pictures, examined.forecasts)
         why = (
             f"The new Package made by {made} was tested again on the same rows: {aim.metric} {number(after)} "
             f"instead of {number(before)}. {first.why}"
@@ -147,11 +150,15 @@ class _Examined:
         self.naive = np.tile(start, (len(self.truth), 1))
         # Not the Package's own score there: it may have been fitted again on those rows since.
         self.validation = winner.score.validation
+        self.runs, self.forecasts = None, None
+        if package.windows is not None:
+            self.runs = blocks_of(self.rows)
+            self.forecasts = shown(self.task, self.rows, self.truth, self.raw, self.columns)
 
     def tested(self, champion: Package | None, looks: int) -> tuple[Tested, tuple[Picture, ...]]:
         metric, rows = self.aim.metric, len(self.truth)
         scores = evaluate(self.task, self.aim.metrics, self.truth, self.raw, self.columns)
-        own = scorer(self.task, metric, self.truth, self.raw, self.columns)
+        own = scorer(self.task, metric, self.truth, self.raw, self.columns, self.runs)
         interval = bootstrap(own, self.seed)
         baseline = evaluate(self.task, (metric,), self.truth, self.naive, self.columns)[metric]
         rival, versus = self._champion(champion, own)
@@ -159,6 +166,14 @@ class _Examined:
         wrong = (decided != self.truth) * 1.0 if self.task.classes else np.abs(decided - self.truth)
         worst = slices(self.rows, wrong, [c.name for c in self.package.columns])
         questions = self._questions(scores, interval, baseline, worst, rows)
+        if self.forecasts is not None:
+            plain = scorer(self.task, metric, self.truth, self.naive, self.columns, self.runs)
+            low, high = bootstrap(plain, self.seed)
+            less, most, _ = compare(plain, own, self.seed)
+            questions["better than the seasonal-naive forecast?"] = (
+                f"It has {number(baseline)} ({number(low)} to {number(high)}); drawn together, whole origins at a time, "
+                f"the model's {metric} is less by {number(less)} to {number(most)}."
+            )
         if versus:
             questions["better than the model in service?"] = versus
         result = Tested(
@@ -177,7 +192,7 @@ class _Examined:
             names = ", ".join(f"'{c.name}' was read as {c.type}" for c in other[:3])
             return None, f"It cannot be compared: {names} then."
         truth, raw, columns = answers(champion, self.rows)
-        rival = scorer(champion.task, self.aim.metric, truth, raw, columns)
+        rival = scorer(champion.task, self.aim.metric, truth, raw, columns, self.runs)
         low, high, _ = compare(own, rival, self.seed)
         sign = 1 if self.aim.greater else -1
         low, high = (low, high) if sign > 0 else (-high, -low)
@@ -238,13 +253,20 @@ def _gates(tested: Tested, aim: Aim, success: dict[str, float]) -> list[Verdict]
     return gates
 
 
-def _evidence(tested: Tested, gates: Sequence[Verdict], aim: Aim, pictures: tuple[Picture, ...]) -> Evidence:
+def _evidence(
+    tested: Tested,
+    gates: Sequence[Verdict],
+    aim: Aim,
+    pictures: tuple[Picture, ...],
+    forecasts: Shown | None = None,
+) -> Evidence:
     few = f"Only {tested.rows} rows: another draw may say otherwise. " if tested.rows < FEW else ""
     why = (
         f"{aim.metric} {number(tested.scores[aim.metric])} on {tested.rows:,} sealed rows "
         f"({spread(*tested.interval, tested.rows)}; naive answer {number(tested.baseline)}). "
         f"{few}{_runs(tested.looks)} at these rows so far."
     )
+    why += f" {forecasts.why}" if forecasts is not None else ""
     no = [g for g in gates if not g.passed]
     if no:
         why += " Not passed: " + "; ".join(g.why for g in no) + "."
@@ -272,7 +294,10 @@ def _evidence(tested: Tested, gates: Sequence[Verdict], aim: Aim, pictures: tupl
         "rows": tested.rows,
         "questions": tested.questions,
     }
-    return Evidence(25, why, numbers, tuple(tables), pictures)
+    if forecasts is None:
+        return Evidence(25, why, numbers, tuple(tables), pictures)
+    more = {"forecasts": forecasts.numbers}
+    return Evidence(25, why, numbers | more, (*tables, *forecasts.tables), (*forecasts.pictures, *pictures))
 
 
 def _runs(looks: int) -> str:
@@ -287,7 +312,7 @@ def _pictures(task: Task, truth: Array, raw: Array, decided: Array, worst: list[
         out.append(grid("Truth (rows) and answer (columns)", task.classes, task.classes, counts.tolist()))
     elif not task.classes:
         pick = np.linspace(0, len(truth) - 1, min(600, len(truth))).astype(int)
-        out.append(scatter("Answer against truth", truth[pick], raw[pick, 0], "truth", "answer", diagonal=True))
+        out.append(scatter("Answer against truth", truth[pick], decided[pick], "truth", "answer", diagonal=True))
     if worst:
         names = [f"{s['column']}: {s['slice']}" for s in worst]
         out.append(bars("Error by slice", names, [s["error"] for s in worst], f"All rows: {number(worst[0]['all'])}."))

@@ -21,7 +21,7 @@ from thirtyfold.core.task import Metric
 from thirtyfold.ship.lighter import Given, Variant
 from thirtyfold.ship.measure import latency_ms
 from thirtyfold.ship.members import by_member
-from thirtyfold.ship.replay import sent
+from thirtyfold.ship.replay import requests_of
 
 __all__ = ["Compress", "Compressed", "Compressor"]
 
@@ -202,7 +202,7 @@ def _measure(variants: list[Variant], judged: list[Variant], validation: Table, 
     truth, first = goal.truth(rows), variants[0].package
     columns = first.arrays(rows)
     matrix = first.encoder.encode(columns)
-    sample = sent(first, rows.frame.head(50))
+    sample = requests_of(first, rows.frame.head(50))
     sign = 1.0 if aim.greater else -1.0
     done: list[Measured] = []
     usual: tuple[float, Array, float] | None = None
