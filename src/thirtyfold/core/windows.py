@@ -18,6 +18,7 @@ from thirtyfold.core.door import Door, typed
 from thirtyfold.core.errors import DataError, Fault
 from thirtyfold.core.frequency import DAY, HOUR, Frequency
 from thirtyfold.core.late import Array, np, pl
+from thirtyfold.core.profile import Profile
 from thirtyfold.core.table import ROW, Column, Table, to_array
 
 __all__ = ["BASE", "ORIGIN", "READS", "SCALE", "STEP", "UNIT", "Series", "Windows"]
@@ -110,6 +111,11 @@ class Windows:
         """The way in for histories."""
         return Door(self.columns)
 
+    def steady(self, profile: Profile) -> Profile:
+        """Without what moves with time by itself, the level and the calendar: nobody is to be alarmed by that."""
+        moving = {*READS, *(name for name, _ in _calendar(self.frequency, np.zeros(1)))}
+        return replace(profile, columns={n: c for n, c in profile.columns.items() if n not in moving})
+
     def inner(self) -> dict[str, Column]:
         """The columns of the rows that are made, in order, with type and role."""
         out: dict[str, Column] = {}
@@ -129,6 +135,7 @@ class Windows:
         names += [f"seasons_back_{k}" for k in range(2, 2 + BACK)] if self.season > 1 else []
         names += ["long_season_back"] if self.long else []
         names += ["mean_of_season", "mean_of_last_six", "trend", "trend_ahead", "naive_miss", "naive_miss_fading"]
+        names += ["trend_of_base", "miss_of_base"]
         return names + [name for name, _ in _calendar(self.frequency, np.zeros(1))]
 
     def gathered(self, arrays: Mapping[str, Array], rows: Array | None = None) -> tuple[list[Series], list[Fault]]:
@@ -198,7 +205,7 @@ class Windows:
         out: dict[str, Array] = {BASE: base, SCALE: scale, STEP: step.astype(np.float64)}
         out[UNIT] = np.repeat(unit, self.horizon)
         out |= {n: (x - base) / scale for n, x in self._levels(y, pad, origins, step).items()}
-        out |= {n: x / scale for n, x in self._changes(y, pad, origins, step).items()}
+        out |= {n: x / scale for n, x in self._changes(y, pad, origins, (step, base)).items()}
         out |= self._others(series, origin, target)
         ended = np.concatenate([series.rows, np.full(self.horizon, -1, dtype=np.int64)])
         out[self.target], out[ROW] = y[pad + target], ended[target]
@@ -219,9 +226,9 @@ class Windows:
             out[name] = np.repeat(_moments(y, pad, origins, size)[0], self.horizon)
         return out
 
-    def _changes(self, y: Array, pad: int, origins: Array, step: Array) -> dict[str, Array]:
+    def _changes(self, y: Array, pad: int, origins: Array, ahead: tuple[Array, Array]) -> dict[str, Array]:
         """How the target moved lately."""
-        m = self.season
+        m, (step, base) = self.season, ahead
         size = m if m > 1 else RECENT
         now, before = (_moments(y, pad, ends, size)[0] for ends in (origins, origins - size))
         trend = np.repeat(now - before, self.horizon)
@@ -231,6 +238,8 @@ class Windows:
             "trend_ahead": trend * step / size,
             "naive_miss": miss,
             "naive_miss_fading": miss / step,
+            "trend_of_base": _grown(base, np.repeat(before, self.horizon), trend),
+            "miss_of_base": _grown(base, np.repeat(y[np.maximum(pad + origins - m, 0)], self.horizon), miss),
         }
 
     def _others(self, series: Series, origin: Array, target: Array) -> dict[str, Array]:
@@ -358,6 +367,12 @@ def _scale(y: Array, pad: int, ends: Array, size: int) -> Array:
     mean, spread = _moments(y, pad, ends, size)
     out = np.nan_to_num(np.maximum(spread, 0.01 * np.abs(mean)))
     return np.where(out > TINY, out, 1.0)
+
+
+def _grown(base: Array, before: Array, change: Array) -> Array:
+    """The change as a share of what was before, for the forecast itself; as it is where no share makes sense."""
+    able = (before > TINY) & (base > 0) & (np.abs(change) < before)
+    return np.where(able, change / np.where(able, before, 1.0) * base, change)
 
 
 def _naive_error(y: Array, pad: int, ends: Array, season: int, size: int) -> Array:

@@ -62,8 +62,8 @@ class Analyze:
         profile = Profile(len(learning), profiles)
         context.progress("measuring associations")
         looked = _drawn(learning, ROWS, rng)
-        truth, classes = goal.truth(looked), len(goal.task.classes)
-        names = learning.inputs
+        truth, classes = goal.learned(looked), len(goal.task.classes)
+        names = [n for n in learning.inputs if n not in reads_of(goal.task)]
         arrays = {n: to_array(looked[n]) for n in names}
         columns = {n: coded(x) for n, x in arrays.items()}
         answer = _answer(truth, classes)
@@ -74,7 +74,6 @@ class Analyze:
         seen = opened(learning, goal.truth(learning), classes, lineage, context)
         alarms += edges(seen, classes, context)
         aside = {a.column for a in alarms if a.aside}
-        names = [n for n in names if n not in reads_of(goal.task)]
         inputs = [n for n in names if n not in aside] or names  # nothing would be left to learn from: keep them
         strengths = {n: association(c, answer) for n, c in columns.items()}
         differ, compared = against_validation(learning, profiles, _drawn(validation, PROFILED, rng))

@@ -95,7 +95,7 @@ class Tune:
             encoder=encoder,
             model=(entry.trained.candidate.word, model),
             task=(goal.word, task),
-            profile=profile,
+            profile=profile if windows is None else windows.steady(profile),
             lineage=lineage,
             aside=set(learning.columns) - set(encoder.columns),
             windows=windows,
