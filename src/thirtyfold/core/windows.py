@@ -16,12 +16,13 @@ from pydantic import TypeAdapter
 
 from thirtyfold.core.door import Door, typed
 from thirtyfold.core.errors import DataError, Fault
-from thirtyfold.core.frequency import DAY, HOUR, Frequency
+from thirtyfold.core.frequency import HOUR, Frequency
 from thirtyfold.core.late import Array, np, pl
+from thirtyfold.core.lookback import calendar, grown, moments, naive_error, scale
 from thirtyfold.core.profile import Profile
 from thirtyfold.core.table import ROW, Column, Table, to_array
 
-__all__ = ["BASE", "ORIGIN", "READS", "SCALE", "STEP", "UNIT", "Series", "Windows"]
+__all__ = ["BASE", "ORIGIN", "READS", "SCALE", "STEP", "UNIT", "Series", "Windows", "clocked"]
 
 BASE, SCALE, UNIT, STEP, ORIGIN = "seasonal_naive", "window_scale", "naive_error", "step", "origin"
 READS = (BASE, SCALE, UNIT, STEP)
@@ -31,9 +32,6 @@ RECENT = 6
 """How many of the newest values are features of their own."""
 BACK = 3
 """How many seasons further back are features of their own."""
-AT_ONCE = 20_000
-"""Origins whose windows are held at once."""
-TINY = 1e-12
 
 _COLUMNS = TypeAdapter(tuple[Column, ...])
 
@@ -66,6 +64,8 @@ class Windows:
     long: int
     known: tuple[str, ...]
     units: dict[str, float]
+    hour: str | None = None
+    """The column with the hour of the day, where the time is a date alone."""
 
     @property
     def time(self) -> str:
@@ -86,7 +86,7 @@ class Windows:
         return tuple(
             c.name
             for c in self.columns
-            if c.role == "input" and c.name not in self.known and typed(c).dtype == "number"
+            if c.role == "input" and c.name not in (*self.known, self.hour) and typed(c).dtype == "number"
         )
 
     @property
@@ -113,7 +113,7 @@ class Windows:
 
     def steady(self, profile: Profile) -> Profile:
         """Without what moves with time by itself, the level and the calendar: nobody is to be alarmed by that."""
-        moving = {*READS, *(name for name, _ in _calendar(self.frequency, np.zeros(1)))}
+        moving = {*READS, *(name for name, _ in calendar(self.frequency, np.zeros(1)))}
         return replace(profile, columns={n: c for n, c in profile.columns.items() if n not in moving})
 
     def inner(self) -> dict[str, Column]:
@@ -124,26 +124,29 @@ class Windows:
         out[ORIGIN] = Column(ORIGIN, "moment", "ignore", why="the last moment that is known")
         if self.series:
             out[self.series] = replace(by[self.series], role="input")
-        for name in (*READS, *self._features(), *(f"{n}_at_origin" for n in self.past)):
+        for name in self.made:
             out[name] = Column(name, "number", why="made of the history")
         out |= {n: replace(by[n], role="input") for n in self.known}
         out[self.target] = by[self.target]
         return out
 
-    def _features(self) -> list[str]:
-        names = [f"recent_{j + 1}" for j in range(RECENT)]
+    @property
+    def made(self) -> list[str]:
+        """The columns that are made of a history, in order."""
+        names = [*READS, *(f"recent_{j + 1}" for j in range(RECENT))]
         names += [f"seasons_back_{k}" for k in range(2, 2 + BACK)] if self.season > 1 else []
         names += ["long_season_back"] if self.long else []
         names += ["mean_of_season", "mean_of_last_six", "trend", "trend_ahead", "naive_miss", "naive_miss_fading"]
         names += ["trend_of_base", "miss_of_base"]
-        return names + [name for name, _ in _calendar(self.frequency, np.zeros(1))]
+        names += [name for name, _ in calendar(self.frequency, np.zeros(1))]
+        return names + [f"{n}_at_origin" for n in self.past]
 
     def gathered(self, arrays: Mapping[str, Array], rows: Array | None = None) -> tuple[list[Series], list[Fault]]:
         """Typed history rows as series on their grids, in order of first appearance; of doubled times the first stays.
 
         A fault names a row by its place: a time that is missing, given twice, or off the grid.
         """
-        times = arrays[self.time]
+        times = clocked(arrays, self.time, self.hour)
         names = arrays[self.series] if self.series else np.full(len(times), "", dtype=object)
         places, fits = self.frequency.places(np.nan_to_num(times, nan=self.frequency.anchor))
         faults = [Fault(f"rows.{at}.{self.time}", "is missing.") for at in np.flatnonzero(np.isnan(times))]
@@ -199,13 +202,13 @@ class Windows:
         for k in range(1, BACK + 1):
             base = np.where(np.isnan(base), y[np.maximum(pad + target - m * (-(-step // m) + k), 0)], base)
         base = np.where(np.isnan(base), y[pad + origin], base)
-        scale = np.repeat(_scale(y, pad, origins, self.spread), self.horizon)
+        spread = np.repeat(scale(y, pad, origins, self.spread), self.horizon)
         unit = np.full(len(origins), self.units.get(series.name, np.nan))
-        unit = unit if series.name in self.units else _naive_error(y, pad, origins, m, self.spread)
-        out: dict[str, Array] = {BASE: base, SCALE: scale, STEP: step.astype(np.float64)}
+        unit = unit if series.name in self.units else naive_error(y, pad, origins, m, self.spread)
+        out: dict[str, Array] = {BASE: base, SCALE: spread, STEP: step.astype(np.float64)}
         out[UNIT] = np.repeat(unit, self.horizon)
-        out |= {n: (x - base) / scale for n, x in self._levels(y, pad, origins, step).items()}
-        out |= {n: x / scale for n, x in self._changes(y, pad, origins, (step, base)).items()}
+        out |= {n: (x - base) / spread for n, x in self._levels(y, pad, origins, step).items()}
+        out |= {n: x / spread for n, x in self._changes(y, pad, origins, (step, base)).items()}
         out |= self._others(series, origin, target)
         ended = np.concatenate([series.rows, np.full(self.horizon, -1, dtype=np.int64)])
         out[self.target], out[ROW] = y[pad + target], ended[target]
@@ -223,14 +226,14 @@ class Windows:
         if self.long:
             out["long_season_back"] = y[np.maximum(target - self.long * -(-step // self.long), 0)]
         for name, size in (("mean_of_season", m), ("mean_of_last_six", RECENT)):
-            out[name] = np.repeat(_moments(y, pad, origins, size)[0], self.horizon)
+            out[name] = np.repeat(moments(y, pad, origins, size)[0], self.horizon)
         return out
 
     def _changes(self, y: Array, pad: int, origins: Array, ahead: tuple[Array, Array]) -> dict[str, Array]:
         """How the target moved lately."""
         m, (step, base) = self.season, ahead
         size = m if m > 1 else RECENT
-        now, before = (_moments(y, pad, ends, size)[0] for ends in (origins, origins - size))
+        now, before = (moments(y, pad, ends, size)[0] for ends in (origins, origins - size))
         trend = np.repeat(now - before, self.horizon)
         miss = np.repeat(y[pad + origins] - y[np.maximum(pad + origins - m, 0)], self.horizon)
         return {
@@ -238,15 +241,15 @@ class Windows:
             "trend_ahead": trend * step / size,
             "naive_miss": miss,
             "naive_miss_fading": miss / step,
-            "trend_of_base": _grown(base, np.repeat(before, self.horizon), trend),
-            "miss_of_base": _grown(base, np.repeat(y[np.maximum(pad + origins - m, 0)], self.horizon), miss),
+            "trend_of_base": grown(base, np.repeat(before, self.horizon), trend),
+            "miss_of_base": grown(base, np.repeat(y[np.maximum(pad + origins - m, 0)], self.horizon), miss),
         }
 
     def _others(self, series: Series, origin: Array, target: Array) -> dict[str, Array]:
         """Times, the series' name, covariates."""
         times = self.frequency.times(series.start + target)
         out: dict[str, Array] = {self.time: times, ORIGIN: self.frequency.times(series.start + origin)}
-        out |= dict(_calendar(self.frequency, times))
+        out |= dict(calendar(self.frequency, times))
         if self.series:
             out[self.series] = np.full(len(target), series.name, dtype=object)
         last = len(series.y) - 1
@@ -319,7 +322,10 @@ class Windows:
         level = row.get(self.target) or 0.0
         wave = level + unit * np.sin(np.arange(many) * 2 * np.pi / max(2, self.season))
         given = [float(v) if at <= self.reach else None for at, v in enumerate(wave)]
-        return [{**row, self.time: t, self.target: v} for t, v in zip(times.tolist(), given, strict=True)]
+        rows = [{**row, self.time: t, self.target: v} for t, v in zip(times.tolist(), given, strict=True)]
+        if self.hour is None:
+            return rows
+        return [{**r, self.time: r[self.time][:10], self.hour: int(r[self.time][11:13])} for r in rows]
 
     @staticmethod
     def plain(frame: pl.DataFrame) -> list[dict[str, Any]]:
@@ -343,59 +349,9 @@ class Windows:
         return cls(**state)
 
 
-def _moments(y: Array, pad: int, ends: Array, size: int) -> tuple[Array, Array]:
-    """The mean and the standard deviation of the ``size`` values up to and with each end, NaN where none is known.
-
-    Each from its own values alone: of running sums the last digits would depend on where a history begins.
-    """
-    mean, spread = np.full(len(ends), np.nan), np.full(len(ends), np.nan)
-    for at in range(0, len(ends), AT_ONCE):
-        part = slice(at, at + AT_ONCE)
-        values = y[np.maximum(pad + ends[part, None] - np.arange(size), 0)]
-        known = ~np.isnan(values)
-        count = known.sum(axis=1)
-        some = np.maximum(count, 1)
-        own = np.where(known, values, 0.0).sum(axis=1) / some
-        off = np.where(known, values - own[:, None], 0.0)
-        mean[part] = np.where(count > 0, own, np.nan)
-        spread[part] = np.where(count > 0, np.sqrt((off**2).sum(axis=1) / some), np.nan)
-    return mean, spread
-
-
-def _scale(y: Array, pad: int, ends: Array, size: int) -> Array:
-    """The standard deviation of the last values, a hundredth of their mean at least, 1 where all are 0."""
-    mean, spread = _moments(y, pad, ends, size)
-    out = np.nan_to_num(np.maximum(spread, 0.01 * np.abs(mean)))
-    return np.where(out > TINY, out, 1.0)
-
-
-def _grown(base: Array, before: Array, change: Array) -> Array:
-    """The change as a share of what was before, for the forecast itself; as it is where no share makes sense."""
-    able = (before > TINY) & (base > 0) & (np.abs(change) < before)
-    return np.where(able, change / np.where(able, before, 1.0) * base, change)
-
-
-def _naive_error(y: Array, pad: int, ends: Array, season: int, size: int) -> Array:
-    """The mean absolute difference from a season before over the last values; the spread where there is none."""
-    errors = np.abs(y - np.concatenate([np.full(season, np.nan), y[:-season]]))
-    mean, _ = _moments(errors, pad, ends, size)
-    return np.where(np.nan_to_num(mean) > TINY, mean, _scale(y, pad, ends, size))
-
-
-def _calendar(frequency: Frequency, times: Array) -> list[tuple[str, Array]]:
-    """Where in the year, the week and the day the times are, as far as the frequency lets them differ."""
-    stamp = np.floor(times).astype("datetime64[s]")
-    day, year = stamp.astype("datetime64[D]"), stamp.astype("datetime64[Y]")
-    out: list[tuple[str, Array]] = []
-    if frequency.seconds < 300 * DAY:
-        turn = (day - year.astype("datetime64[D]")).astype(np.int64) * (2 * np.pi / 365.25)
-        out += [("month", stamp.astype("datetime64[M]").astype(np.int64) % 12 + 1.0)]
-        out += [("year_sine", np.round(np.sin(turn), 6)), ("year_cosine", np.round(np.cos(turn), 6))]
-    if frequency.seconds <= DAY:
-        out += [("weekday", (day.astype(np.int64) + 3.0) % 7)]
-    if frequency.seconds <= 12 * HOUR:
-        out += [("hour", np.floor(times / HOUR) % 24)]
-    return out
+def clocked(arrays: Mapping[str, Array], time: str, hour: str | None) -> Array:
+    """The times in seconds, with the hour where it stands in a column of its own."""
+    return arrays[time] if hour is None else arrays[time] + HOUR * arrays[hour]
 
 
 def _as_column(name: str, values: Array, column: Column | None) -> pl.Series:

@@ -17,14 +17,16 @@ from thirtyfold.core.fieldtype import Array
 from thirtyfold.core.frequency import Frequency
 from thirtyfold.core.row import ROW
 from thirtyfold.core.table import Column, Table, to_array
-from thirtyfold.core.windows import Series, Windows
+from thirtyfold.core.windows import ORIGIN, Series, Windows, clocked
 from thirtyfold.data.parts import ASIDE, NAMES
 from thirtyfold.data.seasons import Season, frequency_of, season_of
 
 __all__ = ["Windowed", "windowed"]
 
-LEARNED, LOOKED = 100_000, 30_000
-"""Rows at most to learn from, and to choose by or to test on; windows start further apart where there would be more."""
+MADE, LOOKED = 300_000, 12_000
+"""Rows at most that are made to learn from, and to choose by or to test on; windows start further apart where there
+would be more.
+"""
 USUAL = 12
 """The horizon where none is said and nothing comes round."""
 LOST = 0.1
@@ -53,13 +55,13 @@ def windowed(table: Table, aim: Aim, shares: tuple[float, float, float], how: Ch
     if how not in ("auto", "chronological"):
         raise SpecError(Fault("split.how", "a forecast is tested on what comes later.", "auto, chronological"))
     said: Any = Family("aim.tasks").build({aim.task: aim.options} if aim.options else aim.task, "task")
-    history = _history(table, aim, said.known)
+    history = _history(table, aim, said)
     arrays = {n: _array(history, n, c) for n, c in history.items()}
     columns = tuple(c for c, _ in history.values())
-    draft = _Draft(columns, arrays, table.rows, shares)
+    draft = _Draft(columns, arrays, table.rows, shares, said.hour)
     cut = draft.cut()
     frequency = frequency_of(draft.times(before=cut[0]), said.frequency)
-    windows = Windows(columns, frequency, 1, 1, 0, tuple(said.known), {})
+    windows = Windows(columns, frequency, 1, 1, 0, tuple(said.known), {}, said.hour)
     series, aside = draft.series(windows)
     season = season_of(
         frequency, _until(series, _place(frequency, cut[0])), None if said.season == "auto" else said.season
@@ -71,7 +73,7 @@ def windowed(table: Table, aim: Aim, shares: tuple[float, float, float], how: Ch
     windows = replace(windows, units=_units(series, cuts[0], season.steps))
     _names(windows)
     every = None if said.every == "auto" else said.every
-    made = _Made(windows, series, cuts, every)
+    made = _Made(windows, series, cuts, every, said.rows)
     tables = made.tables()
     parts = _parts(table, series, cuts)
     evidence = _evidence(made, tables, season, aside)
@@ -79,7 +81,7 @@ def windowed(table: Table, aim: Aim, shares: tuple[float, float, float], how: Ch
     return Windowed(*tables, windows, parts, evidence, {**aim.options, **found})
 
 
-def _history(table: Table, aim: Aim, known: list[str]) -> dict[str, tuple[Column, pl.Series]]:
+def _history(table: Table, aim: Aim, said: Any) -> dict[str, tuple[Column, pl.Series]]:
     """The columns of a history with their values: time, series, target, covariates; raises DataError."""
     times = table.named("time") or [n for n in table.inputs if table.columns[n].type == "moment"]
     faults = []
@@ -92,16 +94,19 @@ def _history(table: Table, aim: Aim, known: list[str]) -> dict[str, tuple[Column
         hint = f"Write dates as 2024-01-31, or say 'fields: {{{time.name}: moment}}'."
         raise DataError(Fault(time.name, f"is {time.type}, not a time.", "moment", hint))
     free = [n for n in table.inputs if n != time.name]
-    for name in known:
+    named = {f"task.forecasting.known.{at}": n for at, n in enumerate(said.known)}
+    if said.hour is not None:
+        named["task.forecasting.hour"] = said.hour
+    for where, name in named.items():
         if name not in free:
             why = "is the time: it is known anyway." if name == time.name else "is no input column."
-            faults.append(Fault("task.forecasting.known", f"'{name}' {why}", ", ".join(free), nearest(name, free)))
+            faults.append(Fault(where, f"'{name}' {why}", ", ".join(free), nearest(name, free)))
     if faults:
         raise DataError(faults)
     out = {time.name: (replace(time, role="time"), table[time.name])}
     for name in table.named("group"):
         out[name] = (Column(name, "category", "group", why="said: group"), _named(table[name]))
-    numbers = [n for n in free if n in known or typed(table.columns[n]).dtype == "number"]
+    numbers = [n for n in free if n in said.known or typed(table.columns[n]).dtype == "number"]
     out |= {n: (table.columns[n], table[n]) for n in numbers}
     return out | {aim.target: (table.columns[aim.target], table[aim.target])}
 
@@ -125,10 +130,11 @@ class _Draft:
     arrays: dict[str, Array]
     rows: Array
     shares: tuple[float, float, float]
+    hour: str | None
 
     @property
     def _time(self) -> Array:
-        return self.arrays[self.columns[0].name]
+        return clocked(self.arrays, self.columns[0].name, self.hour)
 
     def cut(self) -> tuple[float, float]:
         """The first moment of validation and of test, by the shares of the rows."""
@@ -201,33 +207,28 @@ def _units(series: list[Series], cut: int, season: int) -> dict[str, float]:
 
 def _names(windows: Windows) -> None:
     """No column of the data may have the name of one that is made."""
-    taken = [c.name for c in windows.columns if c.name in replace(windows, columns=_bare(windows)).inner()]
-    own = {c.name for c in _bare(windows)}
-    if wrong := [n for n in taken if n not in own]:
+    if wrong := [c.name for c in windows.columns if c.name in (ORIGIN, *windows.made)]:
         what = f"the names {', '.join(wrong)} are those of columns that are made of the history."
         raise DataError(Fault("collect", what, hint="Rename them."))
-
-
-def _bare(windows: Windows) -> tuple[Column, ...]:
-    return tuple(c for c in windows.columns if c.role in ("time", "target", "group"))
 
 
 class _Made:
     """The rows of each part."""
 
     def __init__(
-        self, windows: Windows, series: list[Series], cuts: tuple[int, int, int], every: int | None
+        self, windows: Windows, series: list[Series], cuts: tuple[int, int, int], every: int | None, most: int
     ) -> None:
         self.windows, self.series, self.cuts = windows, series, cuts
         horizon = windows.horizon
         spans = ((None, cuts[0] - 2, cuts[0]), (cuts[0] - 1, cuts[1] - 1 - horizon, cuts[1]))
         last = (cuts[1] - 1, cuts[2] - 1 - horizon, cuts[2])
         found = [[self._origins(s, *span) for s in series] for span in (*spans, last)]
-        self.every = [every or self._every(o, most) for o, most in zip(found, (LEARNED, LOOKED, LOOKED), strict=True)]
+        self.every = [every or self._every(o, most) for o, most in zip(found, (MADE, LOOKED, LOOKED), strict=True)]
         self.origins = [
             [o[(o + s.start - cut) % step == 0] for o, s in zip(part, series, strict=True)]
             for part, step, cut in zip(found, self.every, (cuts[0], cuts[0] - 1, cuts[1] - 1), strict=True)
         ]
+        self.thin = max(1, -(-sum(map(len, self.origins[0])) * horizon // most))
 
     def _origins(self, one: Series, first: int | None, last: int, end: int) -> Array:
         """Positions with a known value, enough of them before, and a known value ahead."""
@@ -248,8 +249,8 @@ class _Made:
     def tables(self) -> tuple[Table, Table, Table]:
         """Training, validation and test rows; raises DataError for a part without any."""
         parts = [
-            [self._known(s, o, cut) for s, o in zip(self.series, origins, strict=True) if len(o)]
-            for origins, cut in zip(self.origins, self.cuts, strict=True)
+            [self._known(s, o, cut, thin) for s, o in zip(self.series, origins, strict=True) if len(o)]
+            for origins, cut, thin in zip(self.origins, self.cuts, (self.thin, 1, 1), strict=True)
         ]
         empty = [NAMES[at] for at, p in enumerate(parts) if not sum(len(rows[ROW]) for rows in p)]
         if empty:
@@ -259,11 +260,15 @@ class _Made:
         train, validation, test = (self.windows.table(p) for p in parts)
         return train, validation, test
 
-    def _known(self, one: Series, origins: Array, end: int) -> dict[str, Array]:
-        """The rows whose truth is known and lies before the end of the part."""
+    def _known(self, one: Series, origins: Array, end: int, thin: int) -> dict[str, Array]:
+        """The rows whose truth is known and lies before the end of the part; of ``thin`` one, drawn by lot: neighbors in
+        a window say much the same. (By counting, the same times would be foretold again and again, and others never.)
+        """
         rows = self.windows.rows(one, origins)
         place = np.repeat(origins, self.windows.horizon) + one.start + rows["step"].astype(np.int64)
         kept = np.isfinite(rows[self.windows.target]) & (place < end)
+        if thin > 1:
+            kept &= np.random.default_rng(len(one.y)).integers(0, thin, len(kept)) == 0
         return {n: x[kept] for n, x in rows.items()}
 
 
@@ -296,7 +301,8 @@ def _evidence(made: _Made, tables: tuple[Table, Table, Table], season: Season, a
         f"{moments[1]} on in test rows: no training row has its truth in the time of another part, and no row looks "
         "beyond its origin but at what is known in advance.",
         f"{rows[0]:,} training rows of {origins[0]:,} windows, {rows[1]:,} of {origins[1]:,} to choose by, "
-        f"{rows[2]:,} of {origins[2]:,} to test on; windows start {', '.join(map(str, made.every))} steps apart.",
+        f"{rows[2]:,} of {origins[2]:,} to test on; windows start {', '.join(map(str, made.every))} steps apart"
+        + (f", and of {made.thin} rows to learn from one is drawn." if made.thin > 1 else "."),
     ]
     gone = sum(int((~np.isfinite(s.y)).sum()) for s in made.series)
     said += [f"{counted(gone, 'step')} without a value are gaps; no row has its truth there."] if gone else []
@@ -310,6 +316,7 @@ def _evidence(made: _Made, tables: tuple[Table, Table, Table], season: Season, a
         "rows": dict(zip(NAMES, rows, strict=True)),
         "windows": dict(zip(NAMES, origins, strict=True)),
         "every": made.every,
+        "thin": made.thin,
         "horizon": windows.horizon,
         "season": season.steps,
         "long_season": season.long,

@@ -63,7 +63,7 @@ class Test:
         rows, looks = test.open(context, f"test of {learned.hash[:12]}")
         examined = _Examined(learned, learning, rows, aim, winner, self.seed)
         tested, pictures = examined.tested(champion, looks)
-        gates = _gates(tested, aim, self.success)
+        gates = _gates(tested, aim, self.success, examined.lead)
         return TestGiven(tested, gates, [_evidence(tested, gates, aim, pictures, examined.forecasts)])
 
 
@@ -110,7 +110,7 @@ class Prove:
         rows, looks = test.open(context, f"test of {compressed.hash[:12]} made by {made}")
         examined = _Examined(compressed, learning, rows, aim, winner, self.seed)
         again, pictures = examined.tested(champion, looks)
-        fresh = _gates(again, aim, self.success)
+        fresh = _gates(again, aim, self.success, examined.lead)
         findings = audit_all(self.audits, Case(compressed, learning, validation, rows, aim, winner, self.seed), context)
         before, after = tested.scores[aim.metric], again.scores[aim.metric]
         first = _evidence(again, fresh, aim, pictures, examined.forecasts)
@@ -150,6 +150,7 @@ class _Examined:
         self.naive = np.tile(start, (len(self.truth), 1))
         # Not the Package's own score there: it may have been fitted again on those rows since.
         self.validation = winner.score.validation
+        self.lead: tuple[float, float] | None = None
         self.runs, self.forecasts = None, None
         if package.windows is not None:
             self.runs = blocks_of(self.rows)
@@ -167,19 +168,25 @@ class _Examined:
         worst = slices(self.rows, wrong, [c.name for c in self.package.columns])
         questions = self._questions(scores, interval, baseline, worst, rows)
         if self.forecasts is not None:
-            plain = scorer(self.task, metric, self.truth, self.naive, self.columns, self.runs)
-            low, high = bootstrap(plain, self.seed)
-            less, most, _ = compare(plain, own, self.seed)
-            questions["better than the seasonal-naive forecast?"] = (
-                f"It has {number(baseline)} ({number(low)} to {number(high)}); drawn together, whole origins at a time, "
-                f"the model's {metric} is less by {number(less)} to {number(most)}."
-            )
+            questions["better than the seasonal-naive forecast?"] = self._against_naive(own, baseline)
         if versus:
             questions["better than the model in service?"] = versus
         result = Tested(
             self.package.hash, metric, rows, looks, scores, self.validation, interval, baseline, rival, worst, questions
         )
         return result, _pictures(self.task, self.truth, self.raw, decided, worst)
+
+    def _against_naive(self, own: Any, baseline: float) -> str:
+        """Both on the same windows, which are drawn together: what makes one hard to foretell does so for both."""
+        plain = scorer(self.task, self.aim.metric, self.truth, self.naive, self.columns, self.runs)
+        low, high = bootstrap(plain, self.seed)
+        first, second = (own, plain) if self.aim.greater else (plain, own)
+        self.lead = compare(first, second, self.seed)[:2]
+        said = "Yes" if self.lead[0] > 0 else "Not beyond noise"
+        return (
+            f"{said}: that has {number(baseline)} ({number(low)} to {number(high)}); on the same windows the model is "
+            f"better by {number(self.lead[0])} to {number(self.lead[1])}."
+        )
 
     def _champion(self, champion: Package | None, own: Any) -> tuple[float | None, str]:
         if champion is None:
@@ -231,12 +238,19 @@ class _Examined:
         }
 
 
-def _gates(tested: Tested, aim: Aim, success: dict[str, float]) -> list[Verdict]:
-    """The Spec's success gates, and one that is always there: the naive answer must be beaten beyond noise."""
+def _gates(
+    tested: Tested, aim: Aim, success: dict[str, float], lead: tuple[float, float] | None = None
+) -> list[Verdict]:
+    """The Spec's success gates, and one that is always there: the naive answer must be beaten beyond noise; by the
+    interval of the ``lead`` over it on the same rows where that is known, else by the metric's own.
+    """
     low, high = claimed(tested.interval, tested.rows, aim.metric)
     better = low > tested.baseline if aim.greater else high < tested.baseline
     reached, naive = tested.scores[aim.metric], tested.baseline
     why = f"{aim.metric} {number(reached)} ({number(low)} to {number(high)}), naive answer {number(naive)}"
+    if lead is not None:
+        better = lead[0] > 0
+        why += f", better by {number(lead[0])} to {number(lead[1])} on the same windows"
     if tested.rows < FEW:
         why += f"; there are only {counted(tested.rows, 'test row')}, too few to rely on"
     gates = [

@@ -14,7 +14,7 @@ from thirtyfold.core.windows import ORIGIN, STEP, Series, Windows
 __all__ = ["History", "histories"]
 
 MOST = 200
-"""Windows that are asked for again, evenly chosen."""
+"""Windows that are asked for again, evenly chosen, of those that can be asked for."""
 
 
 class History(NamedTuple):
@@ -33,7 +33,7 @@ def histories(package: Package, collected: Table, test: Table) -> list[History]:
     names = [c.name for c in windows.columns]
     table, _ = windows.door.table(collected.frame.select(names))
     series = {s.name: s for s in windows.gathered(windows.typed(table))[0]}
-    found = list(_windows_of(windows, test))
+    found = [w for w in _windows_of(windows, test) if _told(windows, series[w[0]], w[1])]
     kept = np.unique(np.linspace(0, len(found) - 1, min(MOST, len(found))).astype(np.int64))
     out = []
     for at in kept.tolist():
@@ -54,6 +54,12 @@ def _windows_of(windows: Windows, test: Table) -> Iterator[tuple[str, int, Array
         own[step - 1] = at
     for (name, origin), places in found.items():
         yield name, origin, places
+
+
+def _told(windows: Windows, one: Series, origin: int) -> bool:
+    """Whether there is a row for each time ahead, where something must be known of it."""
+    at = origin - one.start
+    return not windows.known or bool((one.rows[at + 1 : at + 1 + windows.horizon] >= 0).all())
 
 
 def _rows(windows: Windows, one: Series, raw: pl.DataFrame, origin: int) -> pl.DataFrame:

@@ -21,7 +21,9 @@ class Forecasting:
     ``season`` is after how many steps it comes round (found where left out; 1: never), ``frequency`` how far the times
     stand apart (found: "15 minutes", "1 hour", "1 day", "1 month"). ``known`` names the columns that are known in
     advance (a price list, a holiday); all others are used up to the origin alone. ``interval`` is the share of truths
-    that shall lie in the interval. ``every``: windows start so many steps apart; found by how many rows there would be.
+    that shall lie in the interval. ``every``: windows start so many steps apart; found by how many rows there would be. ``hour``
+    names the column with the hour of the day, where the time is a date alone. At most ``rows`` are learned
+    from: of long series some steps of each window, another choice from window to window.
 
     What is learned is the difference from the seasonal-naive forecast, in units of the spread of the window, so that a
     raw answer of 0 is the naive forecast itself and a trend needs no value that was never seen.
@@ -44,9 +46,12 @@ class Forecasting:
         known: list[str] | None = None,
         interval: Annotated[float, Field(ge=0.5, lt=1)] = 0.9,
         every: Annotated[int, Field(ge=1)] | Literal["auto"] = "auto",
+        hour: str | None = None,
+        rows: Annotated[int, Field(ge=1000)] = 30_000,
     ) -> None:
         self.horizon, self.season, self.frequency, self.every = horizon, season, frequency, every
-        self.known, self.interval = list(known or []), interval
+        self.known, self.interval, self.hour = list(known or []), interval, hour
+        self.rows = rows
         self.widths: tuple[float, ...] = ()
 
     def __eq__(self, other: object) -> bool:
@@ -138,7 +143,7 @@ class Forecasting:
         return {"type": "object", "properties": {n: {"type": "number"} for n in names}, "required": list(names)}
 
     def state(self) -> dict[str, Any]:
-        options = ("horizon", "season", "frequency", "known", "interval", "every")
+        options = ("horizon", "season", "frequency", "known", "interval", "every", "hour", "rows")
         return {**{n: getattr(self, n) for n in options}, "widths": list(self.widths)}
 
     @classmethod
