@@ -123,7 +123,9 @@ class Define:
         shown: Any = TASKS.find(task)
         metrics = tuple(dict.fromkeys([metric, *shown.metrics, *self.success]))
         options = TASKS.check({task: self.options}, "task")[1] if self.options else {}
-        return Aim(str(target.name), task, metric, bool(kind.greater), metrics, options), why  # a reason is no value: no key
+        return Aim(
+            str(target.name), task, metric, bool(kind.greater), metrics, options
+        ), why  # a reason is no value: no key
 
     @staticmethod
     def _usual(task: str, facts: dict[str, Any]) -> str:

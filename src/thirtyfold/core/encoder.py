@@ -72,7 +72,9 @@ class Encoded:
         target = None if self.target is None else self.target[which]
         weight = None if self.weight is None else self.weight[which]
         reads = {n: x[which] for n, x in self.reads.items()}
-        return Encoded(self.matrix[which], self.names, self.categories, target, weight, self.classes, self.layout, reads)
+        return Encoded(
+            self.matrix[which], self.names, self.categories, target, weight, self.classes, self.layout, reads
+        )
 
 
 @dataclass(frozen=True)

@@ -39,7 +39,8 @@ class Frequency:
     def times(self, places: Array) -> Array:
         """The times of these places, in seconds since 1970."""
         if self.unit == "second":
-            return self.anchor + places * self.every
+            found: Array = self.anchor + places * self.every
+            return found
         anchor = np.array([self.anchor])
         month = _months(anchor) + places * int(self.every)
         first, after = (m.astype("datetime64[M]").astype("datetime64[D]") for m in (month, month + 1))
@@ -47,7 +48,7 @@ class Frequency:
         within = float((anchor - _first(_months(anchor)))[0])
         day = int(within // DAY)
         start = int(_months(anchor)[0])
-        last = day + 1 == int((_day(start + 1) - _day(start)).astype(np.int64))
+        last = day + 1 == _length(start)
         days = length - 1 if last else np.minimum(day, length - 1)
         return first.astype(np.int64) * DAY + days * DAY + within % DAY
 
@@ -75,5 +76,7 @@ def _first(months: Array) -> Array:
     return months.astype("datetime64[M]").astype("datetime64[s]").astype(np.float64)
 
 
-def _day(month: int) -> np.datetime64:
-    return np.datetime64(month, "M").astype("datetime64[D]")
+def _length(month: int) -> int:
+    """How many days a month has."""
+    first = np.array([month, month + 1]).astype("datetime64[M]").astype("datetime64[D]").astype(np.int64)
+    return int(first[1] - first[0])

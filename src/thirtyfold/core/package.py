@@ -71,8 +71,8 @@ class Package:
     ) -> Package:
         """Put fitted parts together. ``columns`` are the input columns as cleaned; ``model`` and ``task`` each with
         its word; ``lineage`` says where it comes from (hashes of data and Spec), without times and places; ``aside``
-        names the columns of the table that the model does not look at, which a row may have or not; ``windows`` make the
-        rows where histories of series come in.
+        names the columns of the table that the model does not look at, which a row may have or not; ``windows`` make
+        the rows where histories of series come in.
         """
         files = {
             "columns.json": _COLUMNS.dump_json(tuple(columns), indent=1),

@@ -272,8 +272,8 @@ class Windows:
     def ahead(self, arrays: Mapping[str, Array]) -> tuple[dict[str, Array], list[Fault]]:
         """The rows of the forecast that follows each history: ``horizon`` steps from its last known value.
 
-        A history that is too short, or without what must be known in advance, has a fault instead; so has each row whose
-        time is missing, doubled or off the grid. Raises DataError where there is no history at all.
+        A history that is too short, or without what must be known in advance, has a fault instead; so has each row
+        whose time is missing, doubled or off the grid. Raises DataError where there is no history at all.
         """
         found, faults = self.gathered(arrays)
         parts = []
@@ -295,6 +295,19 @@ class Windows:
         if not parts:
             raise DataError(faults or Fault("rows", "hold no history."))
         return {n: np.concatenate([p[n] for p in parts]) for n in parts[0]}, faults
+
+    def since(self, arrays: Mapping[str, Array], moment: float) -> Table:
+        """The rows of all windows whose truths lie at or after a moment, those of known truth."""
+        first = int(self.frequency.places(np.array([moment]))[0][0])
+        parts = []
+        for one in self.gathered(arrays)[0]:
+            known = np.isfinite(one.y)
+            able = np.flatnonzero(known & (np.cumsum(known) >= self.least))
+            origins = able[(able + one.start >= first - 1) & (able < len(one.y) - 1)]
+            made = self.rows(one, origins)
+            kept = np.isfinite(made[self.target])
+            parts.append({n: x[kept] for n, x in made.items()})
+        return self.table(parts)
 
     def heads(self, made: Mapping[str, Array]) -> pl.DataFrame:
         """What stands before each answer: the series, the time and the step."""

@@ -73,7 +73,8 @@ class Featurize:
             made["levels+vector"] = _both(made["levels"], made["vector"])
         here = _columns(validation, ())
         answer = goal.learned(validation)
-        weights, reads = ([get(t) for t in (learning, validation)] for get in (_weight, goal.reads))
+        weights = [_weight(t) for t in (learning, validation)]
+        reads = [goal.reads(t) for t in (learning, validation)]
         encoders = {f: e for f, (e, _) in made.items()}
         train = {
             f: Encoded(m, e.names, e.categories, truth, weights[0], classes, e.layout, reads[0])

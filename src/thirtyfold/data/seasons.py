@@ -21,8 +21,11 @@ _UNITS: dict[tuple[str, ...], float] = {
     ("d", "day", "days", "daily"): DAY,
     ("w", "week", "weeks", "weekly"): 7 * DAY,
 }
-_MONTHS = {("mo", "month", "months", "monthly"): 1, ("q", "quarter", "quarters", "quarterly"): 3,
-           ("y", "year", "years", "yearly"): 12}  # fmt: skip
+_MONTHS: dict[tuple[str, ...], int] = {
+    ("mo", "month", "months", "monthly"): 1,
+    ("q", "quarter", "quarters", "quarterly"): 3,
+    ("y", "year", "years", "yearly"): 12,
+}
 
 
 class Season(NamedTuple):
@@ -56,12 +59,12 @@ def frequency_of(times: list[Array], said: str) -> Frequency:
 def _said(text: str, anchor: float) -> Frequency:
     found = _SPAN.fullmatch(text.strip())
     many, word = (int(found[1] or 1), found[2].lower()) if found else (1, "")
-    for words, months in _MONTHS.items():
-        if word in words:
-            return Frequency("month", many * months, anchor)
-    for words, seconds in _UNITS.items():
-        if word in words:
-            return Frequency("second", many * seconds, anchor)
+    months = next((m for words, m in _MONTHS.items() if word in words), None)
+    seconds = next((s for words, s in _UNITS.items() if word in words), None)
+    if months is not None:
+        return Frequency("month", many * months, anchor)
+    if seconds is not None:
+        return Frequency("second", many * seconds, anchor)
     allowed = "such as 15 minutes, 1 hour, day, week, month, quarter"
     raise SpecError(Fault("task.forecasting.frequency", f"'{text}' is no step of time.", allowed))
 

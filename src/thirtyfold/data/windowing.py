@@ -261,8 +261,9 @@ class _Made:
         return train, validation, test
 
     def _known(self, one: Series, origins: Array, end: int, thin: int) -> dict[str, Array]:
-        """The rows whose truth is known and lies before the end of the part; of ``thin`` one, drawn by lot: neighbors in
-        a window say much the same. (By counting, the same times would be foretold again and again, and others never.)
+        """The rows whose truth is known and lies before the end of the part; of ``thin`` one, drawn by lot.
+
+        Neighbors in a window say much the same. Counted out, the same times would be foretold again and again.
         """
         rows = self.windows.rows(one, origins)
         place = np.repeat(origins, self.windows.horizon) + one.start + rows["step"].astype(np.int64)

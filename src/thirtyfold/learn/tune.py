@@ -74,8 +74,8 @@ class Tune:
         aim: Aim,
         profile: Profile,
         lineage: dict[str, Any],
-        windows: Windows | None,
         context: Context,
+        windows: Windows | None = None,
     ) -> Tuned:
         del inputs
         bench = Bench.of(train_rows, validation_rows, validation, goal, aim)

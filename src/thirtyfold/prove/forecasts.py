@@ -45,10 +45,13 @@ def shown(task: Any, rows: Table, truth: Array, raw: Array, columns: dict[str, A
     last = int(steps.max())
     at = np.arange(1, last + 1)
     errors = {"model": np.abs(truth - decided), "seasonal naive": np.abs(truth - columns[BASE])}
-    by = {name: [float(e[steps == h].mean()) if (steps == h).any() else np.nan for h in at] for name, e in errors.items()}
+    by = {
+        name: [float(e[steps == h].mean()) if (steps == h).any() else np.nan for h in at] for name, e in errors.items()
+    }
     inside = (truth >= low) & (truth <= high)
     known = np.isfinite(low)
-    why, numbers = "", {"mae_by_step": by}
+    why = ""
+    numbers: dict[str, Any] = {"mae_by_step": by}
     if known.any():
         share, width = float(inside[known].mean()), float((high - low)[known].mean())
         held = [float(inside[steps == h].mean()) for h in at]
@@ -87,7 +90,7 @@ def _windows(rows: Table, truth: Array, told: dict[str, Array]) -> list[Picture]
         at = own[origins[own] == origin]
         at = at[np.argsort(time[at])]
         moment = str(np.datetime64(int(origin), "s")).replace("T", " ").removesuffix(" 00:00:00")
-        x, truths = _before(rows, own, time, truth, (origin, len(at)))
+        x, truths = _before(own, time, truth, (origin, len(at)))
         pad = [float("nan")] * len(x)
         ahead = list(range(1, len(at) + 1))
         series = {"what came": [*truths, *truth[at].tolist()]} | {
@@ -100,13 +103,10 @@ def _windows(rows: Table, truth: Array, told: dict[str, Array]) -> list[Picture]
     return out
 
 
-def _before(
-    rows: Table, own: Array, time: Array, truth: Array, window: tuple[float, int]
-) -> tuple[list[float], list[float]]:
+def _before(own: Array, time: Array, truth: Array, window: tuple[float, int]) -> tuple[list[float], list[float]]:
     """What the test rows know of the values before an origin, at most two windows long."""
-    del rows
     origin, many = window
     known = own[time[own] <= origin]
-    moments, first = np.unique(time[known], return_index=True)
+    _, first = np.unique(time[known], return_index=True)
     values = truth[known][first][-2 * many :]
     return list(range(1 - len(values), 1)), values.tolist()

@@ -124,7 +124,9 @@ def compare(first: Scorer, second: Scorer, seed: int, rounds: int | None = None)
     rows = len(first.truth)
     rounds = rounds or rounds_of(rows)
     gaps = first.drawn(seed, rounds) - second.drawn(seed, rounds)
-    return *_ends(gaps, first.draws), float(np.mean(gaps[np.isfinite(gaps)] > 0)) if np.isfinite(gaps).any() else float("nan")
+    return *_ends(gaps, first.draws), float(np.mean(gaps[np.isfinite(gaps)] > 0)) if np.isfinite(gaps).any() else float(
+        "nan"
+    )
 
 
 def _ends(drawn: Array, rows: int) -> tuple[float, float]:

@@ -174,7 +174,7 @@ class _Examined:
         result = Tested(
             self.package.hash, metric, rows, looks, scores, self.validation, interval, baseline, rival, worst, questions
         )
-        return result, _pictures(self.task, self.truth, self.raw, decided, worst)
+        return result, _pictures(self.task, self.truth, decided, worst)
 
     def _against_naive(self, own: Any, baseline: float) -> str:
         """Both on the same windows, which are drawn together: what makes one hard to foretell does so for both."""
@@ -318,7 +318,7 @@ def _runs(looks: int) -> str:
     return "No other run than this one looked" if looks == 1 else f"{looks:,} runs, this one included, looked"
 
 
-def _pictures(task: Task, truth: Array, raw: Array, decided: Array, worst: list[dict[str, Any]]) -> tuple[Picture, ...]:
+def _pictures(task: Task, truth: Array, decided: Array, worst: list[dict[str, Any]]) -> tuple[Picture, ...]:
     out = []
     if task.classes and len(task.classes) <= 12:
         counts = np.zeros((len(task.classes), len(task.classes)))

@@ -73,8 +73,8 @@ def _fields(package: Package) -> str:
     if windows is not None:
         told += (
             f" A request holds the history of one series or several, a row a time, {windows.least} known values of "
-            f"`{windows.target}` at least and {windows.reach} to be answered as it was tested. Answers are for the next "
-            f"{windows.horizon} times."
+            f"`{windows.target}` at least and {windows.reach} to be answered as it was tested. Answers are for the "
+            f"next {windows.horizon} times."
         )
         told += f" {', '.join(windows.known)} must be told for these, `{windows.target}` null." if windows.known else ""
     return "\n".join(lines) + f"\n\n{told} Answer: {out}."
@@ -144,7 +144,10 @@ def _usage(package: Package) -> str:
             "",
             "`exports/model.onnx` runs in ONNX Runtime alone: numbers as float64 (missing is NaN), moments as seconds",
             'since the start of 1970 (UTC), text as strings (missing is ""), each of shape [rows, 1].',
-            *(["Its inputs are the columns that are made of a history, not the history: see docs/forecasting.md."] * many),
+            *(
+                ["Its inputs are the columns that are made of a history, not the history: see docs/forecasting.md."]
+                * many
+            ),
         ]
     )
 

@@ -174,9 +174,7 @@ def _typed(package: Package, test: Sealed, rows: _Rows) -> Outcome:
     if not len(here):
         return Outcome("training", 0)
     columns = {n: x[here] for n, x in rows.columns.items()}
-    return compare(
-        "training", package, rows.raw[here], columns, package.predict(test.table.take(rows.places[here]))
-    )
+    return compare("training", package, rows.raw[here], columns, package.predict(test.table.take(rows.places[here])))
 
 
 def _format(choice: Choice, package: Package, rows: _Rows, files: dict[str, bytes]) -> Outcome:
@@ -201,7 +199,7 @@ def _http(package: Package, rows: _Rows) -> Outcome:
         return Outcome("http", 0)
     count = len(rows.raw)
     if package.windows is not None:
-        requests = _requests(package, rows, OVER_HTTP // package.windows.horizon + 1)
+        requests: Sequence[Any] = _requests(package, rows, OVER_HTTP // package.windows.horizon + 1)
         which = np.arange(len(requests) * package.windows.horizon)
     else:
         which = np.unique(np.linspace(0, count - 1, min(OVER_HTTP, count)).astype(np.int64))

@@ -52,7 +52,8 @@ def memory_mb(package: Package, request: Request) -> float:
     with tempfile.TemporaryDirectory(prefix="thirtyfold-") as folder:
         write_folder(Path(folder) / "package", package.save())
         command = [sys.executable, "-c", _CHILD, f"{folder}/package", json.dumps(trusted())]
-        done = subprocess.run(command, input=json.dumps(request), capture_output=True, text=True, check=True, timeout=300)  # noqa: S603
+        sent = json.dumps(request)
+        done = subprocess.run(command, input=sent, capture_output=True, text=True, check=True, timeout=300)  # noqa: S603
     return float(done.stdout.split()[-1])
 
 

@@ -17,7 +17,17 @@ from thirtyfold.core.fieldtype import Array
 from thirtyfold.core.package import Package
 from thirtyfold.ship.server.schema import example_rows
 
-__all__ = ["TOLERANCE", "Outcome", "as_written", "compare", "in_batches", "json_rows", "over_http", "requests_of", "sent"]
+__all__ = [
+    "TOLERANCE",
+    "Outcome",
+    "as_written",
+    "compare",
+    "in_batches",
+    "json_rows",
+    "over_http",
+    "requests_of",
+    "sent",
+]
 
 TOLERANCE = 1e-5
 """By how much numbers may differ, times the size of the number where that is above 1, and for values at least times

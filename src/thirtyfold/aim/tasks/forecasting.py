@@ -21,9 +21,9 @@ class Forecasting:
     ``season`` is after how many steps it comes round (found where left out; 1: never), ``frequency`` how far the times
     stand apart (found: "15 minutes", "1 hour", "1 day", "1 month"). ``known`` names the columns that are known in
     advance (a price list, a holiday); all others are used up to the origin alone. ``interval`` is the share of truths
-    that shall lie in the interval. ``every``: windows start so many steps apart; found by how many rows there would be. ``hour``
-    names the column with the hour of the day, where the time is a date alone. At most ``rows`` are learned
-    from: of long series some steps of each window, another choice from window to window.
+    that shall lie in the interval. ``every``: windows start so many steps apart; found by how many rows there would be.
+    ``hour`` names the column with the hour of the day, where the time is a date alone. At most ``rows`` are learned
+    from, drawn from all steps of all windows.
 
     What is learned is the difference from the seasonal-naive forecast, in units of the spread of the window, so that a
     raw answer of 0 is the naive forecast itself and a trend needs no value that was never seen.
@@ -81,7 +81,8 @@ class Forecasting:
 
     def learned(self, truth: Array, columns: Mapping[str, Array]) -> Array:
         """What a model learns: the difference from the seasonal-naive forecast, in spreads of the window."""
-        return (truth - columns[BASE]) / columns[SCALE]
+        rest: Array = truth - columns[BASE]
+        return rest / columns[SCALE]
 
     def baseline(self, target: Array) -> Array:
         """The seasonal-naive forecast of each row."""
@@ -90,7 +91,8 @@ class Forecasting:
     def decide(self, raw: Array, columns: Mapping[str, Array]) -> Array:
         if BASE not in columns:
             return raw[:, 0]
-        return columns[BASE] + columns[SCALE] * raw[:, 0]
+        added: Array = columns[SCALE] * raw[:, 0]
+        return columns[BASE] + added
 
     def unit(self, columns: Mapping[str, Array]) -> Array:
         """The mean absolute error of the seasonal-naive forecast in the training part of each row's series."""

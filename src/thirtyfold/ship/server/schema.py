@@ -91,6 +91,7 @@ _UNKNOWN = (
     "thirtyfold_unknown_values_total of /metrics."
 )
 
+
 def _history(windows: Windows) -> str:
     """What a request must hold."""
     told = (
@@ -142,7 +143,10 @@ def openapi(package: Package, version: str, *, secured: bool) -> dict[str, Any]:
             "Predict one row or many" if windows is None else "Forecast what follows a history",
             {"anyOf": [_ref("Row"), _ref("Rows")]} if windows is None else _ref("Rows"),
             _ref("Answer"),
-            {**({"one row": {"value": example[0]}} if windows is None else {}), "many rows": {"value": {"rows": example}}},
+            {
+                **({"one row": {"value": example[0]}} if windows is None else {}),
+                "many rows": {"value": {"rows": example}},
+            },
             told=_UNKNOWN if windows is None else _history(windows),
         ),
         "/feedback": _post("Say what was true of a prediction", _ref("Feedback"), {"type": "object"}, {}),
