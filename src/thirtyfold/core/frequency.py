@@ -50,7 +50,8 @@ class Frequency:
         start = int(_months(anchor)[0])
         last = day + 1 == _length(start)
         days = length - 1 if last else np.minimum(day, length - 1)
-        return first.astype(np.int64) * DAY + days * DAY + within % DAY
+        seconds: Array = (first.astype(np.int64) + days) * DAY + within % DAY
+        return seconds
 
     @property
     def seconds(self) -> float:

@@ -64,7 +64,7 @@ class Test:
         examined = _Examined(learned, learning, rows, aim, winner, self.seed)
         tested, pictures = examined.tested(champion, looks)
         gates = _gates(tested, aim, self.success, examined.lead)
-        return TestGiven(tested, gates, [_evidence(tested, gates, aim, pictures, examined.forecasts)])
+        return TestGiven(tested, gates, [_evidence(tested, gates, aim, pictures, examined)])
 
 
 class Proved(NamedTuple):
@@ -113,7 +113,7 @@ class Prove:
         fresh = _gates(again, aim, self.success, examined.lead)
         findings = audit_all(self.audits, Case(compressed, learning, validation, rows, aim, winner, self.seed), context)
         before, after = tested.scores[aim.metric], again.scores[aim.metric]
-        first = _evidence(again, fresh, aim, pictures, examined.forecasts)
+        first = _evidence(again, fresh, aim, pictures, examined)
         why = (
             f"The new Package made by {made} was tested again on the same rows: {aim.metric} {number(after)} "
             f"instead of {number(before)}. {first.why}"
@@ -151,8 +151,9 @@ class _Examined:
         # Not the Package's own score there: it may have been fitted again on those rows since.
         self.validation = winner.score.validation
         self.lead: tuple[float, float] | None = None
-        self.runs, self.forecasts = None, None
-        if package.windows is not None:
+        self.runs: tuple[Array, int] | None = None
+        self.forecasts: Shown | None = None
+        if package.windows is not None:  # what an origin does not know, none of its rows knows
             self.runs = blocks_of(self.rows)
             self.forecasts = shown(self.task, self.rows, self.truth, self.raw, self.columns)
 
@@ -272,7 +273,7 @@ def _evidence(
     gates: Sequence[Verdict],
     aim: Aim,
     pictures: tuple[Picture, ...],
-    forecasts: Shown | None = None,
+    examined: _Examined,
 ) -> Evidence:
     few = f"Only {tested.rows} rows: another draw may say otherwise. " if tested.rows < FEW else ""
     why = (
@@ -280,6 +281,7 @@ def _evidence(
         f"({spread(*tested.interval, tested.rows)}; naive answer {number(tested.baseline)}). "
         f"{few}{_runs(tested.looks)} at these rows so far."
     )
+    forecasts = examined.forecasts
     why += f" {forecasts.why}" if forecasts is not None else ""
     no = [g for g in gates if not g.passed]
     if no:
@@ -310,7 +312,7 @@ def _evidence(
     }
     if forecasts is None:
         return Evidence(25, why, numbers, tuple(tables), pictures)
-    more = {"forecasts": forecasts.numbers}
+    more = {"forecasts": forecasts.numbers, "lead": list(examined.lead or ())}
     return Evidence(25, why, numbers | more, (*tables, *forecasts.tables), (*forecasts.pictures, *pictures))
 
 

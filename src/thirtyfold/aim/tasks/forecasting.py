@@ -66,6 +66,8 @@ class Forecasting:
         return 0.0
 
     def fit(self, target: pl.Series) -> Self:
+        if target.dtype.is_temporal():
+            raise DataError(Fault(target.name, "is a time, and forecasting needs numbers."))
         known = self.encode(target)
         known = known[np.isfinite(known)]
         if target.dtype == pl.String and len(known) < 0.5 * (len(target) - target.null_count()):
