@@ -145,11 +145,14 @@ def test_one_series_that_cannot_be_answered_leaves_the_others_their_answer(shops
 
 
 @pytest.mark.step(30)
-def test_new_days_are_learned_and_compared_on_the_same_windows(mirror, tmp_path):
-    whole = pl.read_csv(mirror / "timeseries_classics" / "daily-min-temperatures.csv").tail(1500)
+def test_new_days_are_learned_and_compared_on_the_same_windows(tmp_path):
+    day = np.arange(600)
+    moments = pl.Series("day", day * 86_400_000_000).cast(pl.Datetime("us")).dt.date().cast(pl.String)
+    noise = np.random.default_rng(0).normal(0, 4, 600)
+    whole = pl.DataFrame([moments, pl.Series("load", 50 + 20 * np.sin(2 * np.pi * day / 7) + noise)])
     source, home = tmp_path / "days.csv", Home(tmp_path / "home")
-    whole.head(1000).write_csv(source)
-    spec = {"name": "days", "target": "Temp", "collect": str(source), "task": {"forecasting": {"horizon": 3}}}
+    whole.head(400).write_csv(source)
+    spec = {"name": "days", "target": "load", "collect": str(source), "task": {"forecasting": {"horizon": 3}}}
     spec |= {**QUICK, "retrain": {"when": [{"arrivals": 100}]}, "monitor": ["accuracy"]}
     assert go_round(Spec.of(spec), home, lambda: 1.0).action == "promoted"
     whole.write_csv(source)

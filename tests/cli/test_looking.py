@@ -120,3 +120,18 @@ def test_a_phase_is_no_stage_but_its_stages_are_named(capsys: pytest.CaptureFixt
     assert main(["run", data, "--target", "answer", "--quiet", "--until", "learn"]) == 2
     said = capsys.readouterr().err
     assert "'learn' is a phase, of the stages select, build, train, tune, regularize, finetune" in said
+
+
+def test_a_command_that_is_not_there_is_answered_with_the_nearest(capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["chek", "data.csv"]) == 2
+    said = capsys.readouterr().err
+    assert "there is no 'chek'" in said and "Did you mean 'check'?" in said and "rollback" in said
+
+
+def test_a_run_that_failed_blames_one_step_alone(home: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["run", str(home.parent / "data.csv"), "--target", "answer", "--quiet", "--set", "positive=maybe"]) == 2
+    capsys.readouterr()
+    assert main(["show"]) == 0
+    lines = capsys.readouterr().out.splitlines()[:30]
+    assert [line[:4] for line in lines if line.startswith("✗")] == ["✗  8"]
+    assert lines[8].startswith("·  9") and lines[8].endswith("not reached") and "[failed]" not in lines[8]

@@ -1,12 +1,21 @@
-"""Two processes of torchrun learn what one learns, within rounding."""
+"""Two processes, of torchrun or started here, learn what one learns, within rounding."""
 
 import json
 import os
 import subprocess
 import sys
+import time
 from pathlib import Path
 
+import numpy as np
+import psutil
 import pytest
+from sklearn.datasets import load_digits
+
+from thirtyfold.core.encoder import Block, Encoded
+from thirtyfold.core.errors import DataError, SpecError
+from thirtyfold.core.family import Family
+from thirtyfold.core.quiet import Quiet
 
 SCRIPT = """
 import json, os, sys
@@ -70,3 +79,96 @@ def test_two_processes_learn_what_one_learns(tmp_path: Path) -> None:
     assert first["train"] == pytest.approx(alone["train"], rel=1e-4)
     assert first["validation"] == pytest.approx(alone["validation"], rel=1e-4)
     assert first["weights"] == pytest.approx(alone["weights"], abs=1e-3)
+
+
+def digits() -> tuple[Encoded, Encoded]:
+    """Training and validation rows of scikit-learn's digits as pictures."""
+    data = load_digits()
+    names, layout = tuple(f"p{n}" for n in range(64)), (Block("image", (1, 8, 8), "picture"),)
+    whole = Encoded(data.data.astype(np.float32), names, (0,) * 64, data.target.astype(np.int64), None, 10, layout)
+    return whole.take(np.arange(1201)), whole.take(np.arange(1201, 1797))
+
+
+def model_of(word: str, processes: int, **options: object):
+    framework = {"pytorch": {"processes": processes}}
+    return Family("learn.models").build({word: {"framework": framework, **options}}, "model")
+
+
+@pytest.mark.step(13, 19)
+def test_a_model_is_learned_by_the_processes_that_the_spec_asks_for():
+    """With batch normalization over all rows of a batch: its running mean and variance are those of one process."""
+    train, held = digits()
+    one, two = (model_of("cnn", n, epochs=1, dropout=0.0, width=4) for n in (1, 2))
+    one.fit(train, held, Quiet(seed=2))
+    two.fit(train, held, Quiet(seed=2))
+    assert (one.curves.settings["processes"], two.curves.settings["processes"]) == (1, 2)
+    assert two.curves.train == pytest.approx(one.curves.train, rel=1e-3)
+    assert two.predict(held.matrix) == pytest.approx(one.predict(held.matrix), abs=0.02)
+    assert "in each of 2 processes" in two.story()[0].why
+    assert [e.step for e in two.story()] == [e.step for e in one.story()]
+
+
+PARENT = """
+import hashlib, sys
+sys.path.insert(0, sys.argv[2])
+from test_together import digits, model_of
+from pathlib import Path
+from thirtyfold.core.quiet import Quiet
+from thirtyfold.core.store import Folder
+
+class OnDisk(Quiet):
+    @property
+    def checkpoint(self):
+        return Folder(Path(sys.argv[1]))
+
+    def progress(self, text, done=None, total=None):
+        print(text, flush=True)
+
+train, held = digits()
+model = model_of("mlp", 2, epochs=int(sys.argv[3]), batch=16, regularizers=[])
+model.fit(train, held, OnDisk(seed=3))
+print(hashlib.sha256(model.save()["model.safetensors"]).hexdigest())
+"""
+
+
+@pytest.mark.slow
+def test_killed_with_its_processes_it_ends_the_same(tmp_path: Path):
+    script = tmp_path / "script.py"
+    script.write_text(PARENT)
+
+    def begin(kept: str) -> subprocess.Popen[str]:
+        words = [sys.executable, str(script), str(tmp_path / kept), str(Path(__file__).parent), "25"]
+        return subprocess.Popen(words, stdout=subprocess.PIPE, text=True)
+
+    undisturbed = begin("undisturbed").communicate()[0].splitlines()[-1]
+    killed = begin("killed")
+    while not list((tmp_path / "killed").glob("together/kept/loop-*")):
+        assert killed.poll() is None, "it was over before the first checkpoint"
+        time.sleep(0.02)
+    processes = psutil.Process(killed.pid).children()
+    assert len(processes) == 2
+    killed.kill()
+    killed.communicate()
+    assert not psutil.wait_procs(processes, timeout=10)[1], "they go on without the one that started them"
+    assert begin("killed").communicate()[0].splitlines()[-1] == undisturbed
+
+
+def test_when_one_process_dies_it_is_said_and_none_stays():
+    train, held = digits()
+    model = model_of("mlp", 2, epochs=100_000, regularizers=[])
+
+    class Killing(Quiet):
+        def progress(self, text: str, done: float | None = None, total: float | None = None) -> None:
+            psutil.Process().children()[1].kill()
+
+    with pytest.raises(DataError, match=r"process 2 of 2 was ended by signal 9\. Was there memory enough"):
+        model.fit(train, held, Killing(seed=1))
+    assert not psutil.Process().children()
+
+
+def test_what_the_processes_refuse_is_refused_here():
+    train, held = digits()
+    with pytest.raises(SpecError, match="huber is for regression"):
+        model_of("mlp", 2, loss="huber").fit(train, held, Quiet())
+    with pytest.raises(SpecError, match="a GPU is used by one"):
+        Family("learn.frameworks").build({"pytorch": {"device": "cuda", "processes": 2}}, "model.framework")

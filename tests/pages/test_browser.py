@@ -2,6 +2,7 @@
 
 import time
 from collections.abc import Callable
+from dataclasses import asdict
 from pathlib import Path
 
 import pytest
@@ -37,6 +38,7 @@ def test_a_person_asks_and_tells_in_the_playground(browser, service):
     page.wait_for_selector("#answer b")
     assert page.inner_text("#answer b") in ("yes", "no")
     assert "%" in page.inner_text("#answer")
+    assert sorted(page.locator("#truths option").evaluate_all("all => all.map(o => o.value)")) == ["no", "yes"]
     page.click("[data-thumb='up']")
     page.wait_for_function("document.getElementById('thanks').textContent.startsWith('Kept')")
     page.fill("[id='f:age']", "many")
@@ -67,7 +69,7 @@ def test_the_live_page_counts_what_happened(browser, service):
     page.close()
 
 
-def report() -> str:
+def report(*more: Evidence) -> str:
     pictures = (
         bars("Bars <of> things", ["a & b", "c" * 60], [3.0, -1.0]),
         histogram("Histogram", [0.0, 1.0, 2.0], [5, 2]),
@@ -83,16 +85,7 @@ def report() -> str:
         run="r-1", name="example", aim=None, tested=None, gates=[Verdict("success.roc_auc", True, "0.9 is enough")],
         stamps=stamps, package="/p", package_hash="0" * 64, report="", seconds=3.0, error=None, addresses=[],
     )  # fmt: skip
-    kept = {
-        "all": [
-            {
-                "step": e.step, "why": e.why, "status": e.status, "numbers": e.numbers,
-                "tables": [{"title": t.title, "columns": t.columns, "rows": t.rows, "note": t.note} for t in e.tables],
-                "pictures": [{"title": p.title, "svg": p.svg, "note": p.note} for p in e.pictures],
-            }
-            for e in evidence
-        ]
-    }  # fmt: skip
+    kept = {"all": [asdict(e) for e in evidence], "tune": [asdict(e) for e in more]}
     return render(summary, kept, "name: example\n")
 
 
@@ -115,4 +108,27 @@ def test_the_report_opens_offline_and_fits_a_phone(browser, tmp_path: Path, widt
     page.click("ol.map a >> nth=29")
     assert page.evaluate("location.hash") == "#step-30"
     assert not problems
+    page.close()
+
+
+def test_what_was_not_taken_and_what_was_told_before_is_folded(browser, tmp_path: Path):
+    path = tmp_path / "report.html"
+    table = TableView("Metrics", ("metric",), (("roc_auc",),))
+    told = report(
+        Evidence(22, "The best is the ensemble.", {"winner": "ensemble", "members": ["linear 60%", "tree 40%"]}),
+        *(Evidence(16, f"{word}: it guesses.", model=word) for word in ("linear", "tree", "forest", "mlp")),
+        Evidence(25, "Tested before compression.", tables=(table,)),
+        Evidence(25, "Tested again.", tables=(table,)),
+    )
+    path.write_text(told, encoding="utf-8")
+    page = browser.new_page()
+    page.goto(path.as_uri())
+    step = page.locator("#step-16")
+    assert "linear: it guesses." in step.inner_text() and "tree: it guesses." in step.inner_text()
+    assert "forest: it guesses." not in step.inner_text()
+    assert step.locator("summary").inner_text().endswith("forest, mlp")
+    step.locator("summary").click()
+    assert "mlp: it guesses." in step.inner_text()
+    tables = page.locator("#step-25 table")
+    assert [tables.nth(n).is_visible() for n in range(tables.count())] == [False, True]
     page.close()

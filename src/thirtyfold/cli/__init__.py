@@ -14,7 +14,7 @@ from collections.abc import Callable, Sequence
 from importlib import import_module
 from pathlib import Path
 
-from thirtyfold.core.errors import Stopped, ThirtyfoldError
+from thirtyfold.core.errors import Fault, SpecError, Stopped, ThirtyfoldError
 
 __all__ = ["main", "parser"]
 
@@ -144,6 +144,17 @@ def _looking(verb: Callable[[str, str, str], argparse.ArgumentParser]) -> None:
     verb("doctor", "looking", "what is installed, what is missing, and the command that brings it")
 
 
+def _verbs(made: argparse.ArgumentParser) -> list[str]:
+    """The commands, in the order in which the help lists them."""
+    return [name for action in made._actions if action.dest == "verb" for name in action.choices or ()]
+
+
+def _unknown(word: str, verbs: Sequence[str]) -> SpecError:
+    from thirtyfold.core.family import nearest  # only now: most commands need no family to say what is wrong
+
+    return SpecError(Fault("command", f"there is no '{word}'.", ", ".join(verbs), nearest(word, verbs)))
+
+
 def _set(sub: argparse.ArgumentParser) -> None:
     sub.add_argument("--set", action="append", default=[], metavar="section.option=value", help="may be repeated")
 
@@ -164,7 +175,10 @@ def main(argv: Sequence[str] | None = None) -> int:
     if not given:
         parser().print_help()
         return 2
-    told = parser().parse_args(given)
+    made = parser()
+    if not given[0].startswith("-") and given[0] not in (verbs := _verbs(made)):
+        return complain(_unknown(given[0], verbs))
+    told = made.parse_args(given)
     module, name = told.do
     os.environ.setdefault("PYDANTIC_DISABLE_PLUGINS", "__all__")  # or every installed package is searched for them
     if not os.environ.get("THIRTYFOLD_DEBUG"):

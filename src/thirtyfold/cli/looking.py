@@ -12,6 +12,7 @@ from thirtyfold.core.charts import number
 from thirtyfold.core.errors import DataError, Fault, SpecError
 from thirtyfold.core.evidence import NAMES
 from thirtyfold.core.home import Home
+from thirtyfold.core.summary import NOT_REACHED
 
 __all__ = ["compare", "doctor", "runs", "show", "steps"]
 
@@ -44,8 +45,10 @@ def show(told: argparse.Namespace) -> int:
     from thirtyfold.cli.screen import closing_page
 
     for line in summary["steps"]:
-        words = "" if line["status"] in ("done", "reused") else f"[{line['status'].replace('_', ' ')}] "
-        print(f"{MARKS[line['status']]} {line['number']:>2} {line['step']:<28} {words}{_first(line['why'])}")
+        reached = not line["why"].startswith(NOT_REACHED)
+        words = f"[{line['status'].replace('_', ' ')}] " if reached and line["status"] not in ("done", "reused") else ""
+        mark = MARKS[line["status"]] if reached else "·"
+        print(f"{mark} {line['number']:>2} {line['step']:<28} {words}{_first(line['why'])}")
     print("\nOne step with its numbers and tables: thirtyfold show [RUN] STEP, such as: thirtyfold show 21")
     closing_page(summary)
     return 0
@@ -248,11 +251,11 @@ def doctor(told: argparse.Namespace) -> int:  # noqa: ARG001 - every verb takes 
     print(f"{free_threads()} of {os.cpu_count()} cores free, {disk.free / 2**30:.0f} GiB of disk free")
     print(f"home: {Home.beside().root}, mirror: {os.environ.get('THIRTYFOLD_MIRROR') or 'none'}")
     missing = 0
-    for line in sorted(metadata.requires("thirtyfold") or []):
-        name = line.split(";")[0].strip().split("[")[0]
-        for sign in "<>=!~ ":
-            name = name.split(sign)[0]
-        extra = line.split("extra ==")[1].strip(" '\"") if "extra ==" in line else ""
+    needed = metadata.requires("thirtyfold") or []
+    for extra, line in sorted((n.partition("extra ==")[2].strip(" '\""), n) for n in needed):
+        if extra in ("dev", "docs"):
+            continue  # for those who build Thirtyfold
+        name = re.split(r"[\[;<>=!~ ]", line, maxsplit=1)[0]
         try:
             print(f"  ✓ {name} {metadata.version(name)}" + (f" (extra {extra})" if extra else ""))
         except metadata.PackageNotFoundError:

@@ -15,8 +15,12 @@ from pydantic import ConfigDict, TypeAdapter
 from thirtyfold.core.expression import Expression
 from thirtyfold.core.fieldtype import Array, Feature, Form
 from thirtyfold.core.late import np
+from thirtyfold.core.transform import Elementwise, abreast
 
 __all__ = ["Block", "Encoded", "Encoder"]
+
+FEW = 64
+"""Rows up to which features of the same chain are computed together: for one row, what costs is the number of calls."""
 
 _FEATURES: TypeAdapter[tuple[Feature, ...]] = TypeAdapter(tuple[Feature, ...], config=ConfigDict(defer_build=True))
 
@@ -78,6 +82,19 @@ class Encoded:
 
 
 @dataclass(frozen=True)
+class _Lanes:
+    """Features of one number each that go through the same kinds of transforms, side by side.
+
+    ``places`` are their columns in the matrix, ``given`` the places of the columns that they read among all that are
+    read so; ``chain`` computes an array of shape (features, rows).
+    """
+
+    places: Array
+    given: Array
+    chain: tuple[Elementwise, ...]
+
+
+@dataclass(frozen=True)
 class Encoder:
     """Features in order; ``derived`` are the user's expressions, computed first and then columns like any other."""
 
@@ -126,19 +143,46 @@ class Encoder:
             out[name] = expression.evaluate(out)
         return out
 
+    @cached_property
+    def _lanes(self) -> tuple[tuple[str, ...], tuple[_Lanes, ...], tuple[tuple[int, Feature], ...]]:
+        """The features that can be computed together and the columns they read, and the others with their places."""
+        together: dict[tuple[type, ...], list[tuple[int, Feature]]] = {}
+        alone: list[tuple[int, Feature]] = []
+        at = 0
+        for feature in self.features:
+            plain = not feature.shape and feature.width == 1 and all(isinstance(t, Elementwise) for t in feature.chain)
+            (together.setdefault(tuple(map(type, feature.chain)), []) if plain else alone).append((at, feature))
+            at += feature.width
+        read = {name: n for n, name in enumerate(dict.fromkeys(f.column for g in together.values() for _, f in g))}
+        lanes = (
+            _Lanes(
+                np.array([at for at, _ in group]),
+                np.array([read[f.column] for _, f in group]),
+                abreast([f.chain for _, f in group]),
+            )
+            for group in together.values()
+        )
+        return tuple(read), tuple(lanes), tuple(alone)
+
     def encode(self, columns: Mapping[str, Array]) -> Array:
         """Typed columns (see ``to_array``) to a float32 matrix of shape (rows, features)."""
         known = self.derive(columns) if self.derived else columns
         rows = len(next(iter(known.values())))
         out = np.empty((rows, len(self.names)), dtype=np.float32)
-        at = 0
-        for feature in self.features:
-            x = known[feature.column]
-            for transform in feature.chain:
+        if rows > FEW:
+            at = 0
+            for feature in self.features:
+                at = _put(out, at, feature, known)
+            return out
+        read, lanes, alone = self._lanes
+        given = np.array([known[name] for name in read], dtype=np.float64)
+        for lane in lanes:
+            x = given[lane.given]
+            for transform in lane.chain:
                 x = transform.apply(x)
-            width = feature.width
-            out[:, at : at + width] = x.reshape(rows, width)
-            at += width
+            out[:, lane.places] = x.T
+        for at, feature in alone:
+            _put(out, at, feature, known)
         return out
 
     def encoded(self, columns: Mapping[str, Array], **rest: Any) -> Encoded:
@@ -165,6 +209,15 @@ class Encoder:
     @classmethod
     def load(cls, files: Mapping[str, bytes]) -> Encoder:
         return cls.from_json(files["encoder.json"])
+
+
+def _put(out: Array, at: int, feature: Feature, known: Mapping[str, Array]) -> int:
+    """Write a feature's columns from ``at`` on; where the next begins."""
+    x = known[feature.column]
+    for transform in feature.chain:
+        x = transform.apply(x)
+    out[:, at : at + feature.width] = x.reshape(len(out), feature.width)
+    return at + feature.width
 
 
 def _names(feature: Feature) -> Iterator[str]:

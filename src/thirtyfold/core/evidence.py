@@ -69,7 +69,7 @@ class Evidence:
     """What one stage did for one step.
 
     ``why`` is one or two plain sentences with this run's own numbers; ``numbers`` is JSON-able, stable keys;
-    ``tables`` and ``pictures`` are for the report.
+    ``tables`` and ``pictures`` are for the report. ``model`` is the word of the one candidate that it tells of, if any.
     """
 
     step: int
@@ -78,6 +78,7 @@ class Evidence:
     tables: tuple[TableView, ...] = ()
     pictures: tuple[Picture, ...] = ()
     status: Status = "done"
+    model: str = ""
 
 
 def not_applicable(step: int, why: str) -> Evidence:

@@ -1,7 +1,11 @@
 """Quiet: a Context without a clock, a screen or a disk, for stages that are used by themselves."""
 
+import shutil
+import weakref
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from pathlib import Path
+from tempfile import mkdtemp
 
 __all__ = ["Quiet"]
 
@@ -15,6 +19,7 @@ class Quiet:
     kept: dict[str, dict[str, bytes]] = field(default_factory=dict)
     looks: int = 0
     seconds: float | None = None
+    _room: Path | None = None
 
     @property
     def checkpoint(self) -> "Quiet":
@@ -25,6 +30,14 @@ class Quiet:
 
     def load(self, name: str) -> dict[str, bytes] | None:
         return self.kept.get(name)
+
+    def folder(self, name: str) -> Path:
+        if self._room is None:
+            self._room = Path(mkdtemp(prefix="thirtyfold-"))
+            weakref.finalize(self, shutil.rmtree, self._room, ignore_errors=True)
+        path = self._room / name
+        path.mkdir(exist_ok=True)
+        return path
 
     def progress(self, text: str, done: float | None = None, total: float | None = None) -> None:
         """Says nothing."""

@@ -7,6 +7,7 @@ which a need is not given, or is given as another type, before anything runs.
 
 import inspect
 from collections.abc import Mapping
+from pathlib import Path
 from typing import Any, ClassVar, NamedTuple, Protocol, get_type_hints
 
 __all__ = ["Checkpoint", "Context", "Contract", "Stage", "contract"]
@@ -21,6 +22,10 @@ class Checkpoint(Protocol):
 
     def load(self, name: str) -> dict[str, bytes] | None:
         """What was last saved under ``name``, or ``None``."""
+        ...
+
+    def folder(self, name: str) -> Path:
+        """A folder for what other processes write by themselves; it stays as long as what is saved."""
         ...
 
 

@@ -107,6 +107,11 @@ class Folder:
         last = max(old, key=lambda p: p.stat().st_mtime_ns, default=None)
         return None if last is None else read_folder(last)
 
+    def folder(self, name: str) -> Path:
+        path = self.root / name
+        path.mkdir(parents=True, exist_ok=True)
+        return path
+
 
 class Store:
     """``done/KEY`` are results of stages, each gift in a folder of its own; ``partial/KEY`` is half-done work."""

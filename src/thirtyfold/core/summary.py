@@ -10,7 +10,7 @@ from thirtyfold.core.evidence import NAMES, Evidence
 from thirtyfold.core.tested import Tested
 from thirtyfold.core.verdict import Verdict
 
-__all__ = ["Stamp", "summarize"]
+__all__ = ["NOT_REACHED", "Stamp", "summarize"]
 
 
 @dataclass(frozen=True)
@@ -70,11 +70,13 @@ def summarize(
     }
 
 
+NOT_REACHED = "not reached"
+"""What is said of a step that a run did not come to."""
 _CUT = "done; what it found is written when the run ends, and this one was cut off"
 
 
 def _unreached(status: str) -> str:
-    return "not reached" if status == "failed" else "not reached: the run was to end before it"
+    return NOT_REACHED if status == "failed" else f"{NOT_REACHED}: the run was to end before it"
 
 
 def _score(tested: Tested | None) -> dict[str, Any]:

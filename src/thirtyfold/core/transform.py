@@ -8,7 +8,8 @@ NaN for missing; text is an object array of ``str`` or ``None``. A transform tha
 from __future__ import annotations
 
 import re
-from typing import Annotated, Literal
+from collections.abc import Sequence
+from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field
 
@@ -19,6 +20,7 @@ __all__ = [
     "Clip",
     "Cycle",
     "Decoder",
+    "Elementwise",
     "Fill",
     "IsMissing",
     "Length",
@@ -31,6 +33,7 @@ __all__ = [
     "Tokens",
     "Transform",
     "Words",
+    "abreast",
 ]
 
 
@@ -275,6 +278,22 @@ class Tokens(_Op):
 
 Decoder = Pixels | LogMel | Tokens
 """What no graph can compute. It stands first in a chain; the exported graph takes what it gives, of its ``shape``."""
+
+Elementwise = Fill | Clip | Log | Scale
+"""What gives a number for each number by itself, whatever the shape."""
+
+
+def abreast(chains: Sequence[Sequence[_Op]]) -> tuple[Elementwise, ...]:
+    """Chains of the same kinds of elementwise transforms as one, for arrays of shape (chains, rows)."""
+    return tuple(_abreast(ops) for ops in zip(*chains, strict=True))
+
+
+def _abreast(ops: tuple[Any, ...]) -> Any:
+    # Not validated: its settings are columns of numbers, one for each chain, which NumPy spreads over the rows.
+    kind: Any = type(ops[0])
+    settings = [name for name in kind.model_fields if name != "op"]
+    return kind.model_construct(**{n: np.array([[getattr(op, n)] for op in ops]) for n in settings})
+
 
 Transform = Annotated[
     Fill

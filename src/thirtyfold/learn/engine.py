@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import time
-from contextlib import nullcontext
+from contextlib import AbstractContextManager, nullcontext
 from typing import TYPE_CHECKING, Any
 
 from thirtyfold.learn.checkpointing import State
 from thirtyfold.learn.feed import Batch, Feed
 from thirtyfold.learn.guards import no_memory, split_further
+from thirtyfold.learn.normal import normalized_together
 from thirtyfold.learn.parts import Plan, Precision
 
 if TYPE_CHECKING:
@@ -118,6 +119,10 @@ class Engine:
         for parameter in self.parameters:
             parameter.grad = flat[at : at + parameter.numel()].view_as(parameter)
             at += parameter.numel()
+
+    def shared(self) -> AbstractContextManager[None]:
+        """In here what is computed over the rows of a batch is computed over those of all processes."""
+        return normalized_together(self.network) if self.many > 1 else nullcontext()
 
     def summed(self, losses: list[Tensor]) -> float:
         """The sum of losses as a number, over all processes."""

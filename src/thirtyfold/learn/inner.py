@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
+from pathlib import Path
 
 from thirtyfold.core.step import Checkpoint, Context
 
@@ -29,6 +30,9 @@ class Inner:
 
     def load(self, name: str) -> dict[str, bytes] | None:
         return self._context.checkpoint.load(f"{self._name}-{name}")
+
+    def folder(self, name: str) -> Path:
+        return self._context.checkpoint.folder(f"{self._name}-{name}")
 
     def progress(self, text: str, done: float | None = None, total: float | None = None) -> None:
         self._context.progress(f"{self._name}: {text}", done, total)

@@ -12,7 +12,9 @@ from thirtyfold.core.errors import Fault, SpecError
 from thirtyfold.core.evidence import Evidence
 from thirtyfold.core.family import Choice, Family, spelled, split_choice
 from thirtyfold.core.late import Array, np
+from thirtyfold.core.step import Context
 from thirtyfold.learn.loop import Curves, Plan, Rows
+from thirtyfold.learn.together import among, learned
 
 __all__ = ["Learner", "member", "rows_of", "scale_of"]
 
@@ -72,6 +74,16 @@ class Learner:
         if getattr(self.optimizer, "decay", 0):
             found[f"optimizer.{spelled(self.optimizer)}.decay"] = (self.optimizer.decay, 0.0)
         return found
+
+    def _shared(self, verb: str, train: Encoded, validation: Encoded | None, context: Context) -> bool:
+        """Learn by several processes where the framework has them; False where this one has to learn."""
+        many = getattr(self.framework, "processes", 1)
+        if many == 1 or among():
+            return False
+        files, told = learned(self, verb, many, train, validation, context)
+        self.__dict__.update(type(self).load(files).__dict__)  # type: ignore[attr-defined]  # every member has it
+        self._curves, self._story = told.curves, told.story
+        return True
 
     def _loss_for(self, classes: int) -> Any:
         """The loss of the options, or the usual one; raises SpecError for one of another task."""

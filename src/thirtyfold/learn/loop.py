@@ -61,7 +61,13 @@ def learn(network: nn.Module, plan: Plan, rows: Rows, check: Rows | None, contex
     Raises DataError when the loss stays broken however small the step, or when a single row does not fit in memory.
     """
     work = _begin(network, plan, rows, check, context)
-    state, curves = work.state, work.state.curves
+    with work.engine.shared():
+        _epochs(work)
+    return _end(work)
+
+
+def _epochs(work: Work) -> None:
+    state, plan, curves = work.state, work.plan, work.state.curves
     while state.epoch < plan.epochs and not _stops(work):
         try:
             late = _epoch(work)
@@ -71,12 +77,11 @@ def learn(network: nn.Module, plan: Plan, rows: Rows, check: Rows | None, contex
             continue
         _close(work, held)
         if idle(curves) and state.epoch == 3:
-            context.progress(f"after 3 epochs the loss is still {curves.train[-1]:.4g}, as at the start")
+            work.context.progress(f"after 3 epochs the loss is still {curves.train[-1]:.4g}, as at the start")
         if late:
             break
         if state.epoch < plan.epochs:
             work.keeper.after_epoch(-(-len(work.feed) // plan.batch))
-    return _end(work)
 
 
 def _begin(network: nn.Module, plan: Plan, rows: Rows, check: Rows | None, context: Context) -> Work:

@@ -148,6 +148,7 @@ def _evidence(done: list[_Done], skipped: list[str]) -> list[Evidence]:
             e.tables,
             e.pictures,
             e.status,
+            d.trained.candidate.word,
         )
         for d in done
         for e in d.evidence

@@ -47,16 +47,41 @@ def render(summary: dict[str, Any], evidence: dict[str, list[dict[str, Any]]], s
     env.filters["cell"] = _cell
     env.filters["number"] = number
     pieces: dict[int, list[dict[str, Any]]] = {n: [] for n in NAMES}
+    aside: dict[int, list[dict[str, Any]]] = {n: [] for n in NAMES}
+    chosen = _chosen(evidence)
     for stage, found in evidence.items():
         for one in found:
-            pieces[int(one["step"])].append({**one, "stage": stage})
+            lost = bool(chosen) and one.get("model", "") not in ("", *chosen)
+            (aside if lost else pieces)[int(one["step"])].append({**one, "stage": stage})
+    for told in pieces.values():
+        _fold_repeated(told)
     phase_of = {n: phase for phase, _, numbers in PHASES for n in numbers}
     steps = [
-        {**step, "word": WORDS[step["status"]], "pieces": pieces[step["number"]], "phase": phase_of[step["number"]]}
+        {**step, "word": WORDS[step["status"]], "phase": phase_of[step["number"]]}
+        | {"pieces": pieces[step["number"]], "aside": aside[step["number"]]}
         for step in summary["steps"]
     ]
     page = env.get_template("report.html.j2")
     return page.render(summary=summary, steps=steps, phases=PHASES, scale=_scale(summary["score"]), spec=spec)
+
+
+def _chosen(evidence: dict[str, list[dict[str, Any]]]) -> set[str]:
+    """The words of the models that were taken, alone or into an ensemble; empty where none was yet."""
+    found: set[str] = set()
+    for one in evidence.get("tune", ()):
+        numbers = one["numbers"]
+        found |= {numbers["winner"]} if "winner" in numbers else set()
+        found |= {str(part).split()[0] for part in numbers.get("members", ())}
+    return found
+
+
+def _fold_repeated(pieces: list[dict[str, Any]]) -> None:
+    """Mark what a later stage tells anew, as the test of what compression made: the last word stands open."""
+    later: set[str] = set()
+    for piece in reversed(pieces):
+        titles = {one["title"] for one in (*piece["tables"], *piece["pictures"])}
+        piece["before"] = bool(titles) and titles <= later
+        later |= titles
 
 
 def _cell(value: Any) -> str:

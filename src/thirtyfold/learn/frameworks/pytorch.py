@@ -16,19 +16,24 @@ class Pytorch:
 
     def __init__(
         self,
-        device: Literal["auto", "cpu", "cuda"] = "cpu",
+        device: Literal["auto", "cpu", "cuda"] = "auto",
         threads: Annotated[int, Field(ge=1, le=256)] = 1,
+        processes: Annotated[int, Field(ge=1, le=256)] = 1,
     ) -> None:
         """Set the options.
 
         Args:
-            device: Where to learn. ``auto`` takes a GPU when there is one, which gives up equal bytes; ``cuda`` asks
-                for one.
+            device: Where to learn. ``auto`` takes a GPU when there is one; equal bytes are promised on a CPU alone, so
+                ``cpu`` keeps to it. ``cuda`` asks for a GPU.
             threads: Of the CPU. Fixed, because sums in another order are other sums: the same bytes on every machine,
                 however busy. Networks for tables are small, and one thread does adult's batches in about the time of
                 two; networks for images gain from more.
+            processes: That share every batch, on a CPU: the same result as of one process, within rounding.
         """
-        self.device, self.threads = device, threads
+        if device == "cuda" and processes > 1:
+            what = "several processes share the batches on a CPU; a GPU is used by one."
+            raise SpecError(Fault("model.framework.pytorch.processes", what, hint="Take 'device: cpu' or one process."))
+        self.device, self.threads, self.processes = device, threads, processes
 
     @property
     def place(self) -> str:
@@ -37,7 +42,7 @@ class Pytorch:
 
         if self.device == "cuda" and not torch.cuda.is_available():
             raise SpecError(Fault("model.framework.pytorch.device", "there is no GPU here.", hint="Take 'auto'."))
-        return "cuda" if self.device != "cpu" and torch.cuda.is_available() else "cpu"
+        return "cuda" if self.device != "cpu" and self.processes == 1 and torch.cuda.is_available() else "cpu"
 
     def facts(self) -> dict[str, Any]:
         """Name, version, device and threads, for the evidence."""

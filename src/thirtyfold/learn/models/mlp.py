@@ -83,12 +83,15 @@ class Mlp(Learner):
         self._dense: Dense | None = None
 
     def fit(self, train: Encoded, validation: Encoded | None, context: Context) -> None:
-        self._learn(train, validation, context, scale_of(train), None)
+        if not self._shared("fit", train, validation, context):
+            self._learn(train, validation, context, scale_of(train), None)
 
     def more(self, train: Encoded, validation: Encoded | None, context: Context) -> None:
         """Go on from the learned weights at a lower rate, for half the epochs at most; values keep their scale."""
         if self._dense is None:
             raise SpecError(Fault("finetune", "this model has not learned anything yet."))
+        if self._shared("more", train, validation, context):
+            return
         d = self._dense
         with self._slower():
             self._learn(train, validation, context, () if train.classes else (d.center, d.spread, d.low, d.high), d)

@@ -58,6 +58,8 @@ class Network(Learner, ABC):
         """The network without its weights, from what was measured alone. Raises SpecError."""
 
     def fit(self, train: Encoded, validation: Encoded | None, context: Context) -> None:
+        if self._shared("fit", train, validation, context):
+            return
         self._state = {
             "layout": [[b.form, list(b.shape), b.column, b.codes] for b in train.blocks],
             "outputs": train.classes or 1,
@@ -70,6 +72,8 @@ class Network(Learner, ABC):
         """Go on from the learned weights at a lower rate, for half the epochs at most; values keep their scale."""
         if not self._graph:
             raise SpecError(Fault("finetune", "this model has not learned anything yet."))
+        if self._shared("more", train, validation, context):
+            return
         with self._slower():
             self._learn(train, validation, context, weights_of(self._graph))
 

@@ -339,7 +339,7 @@ def _detail(fault: Fault) -> dict[str, Any]:
 
 def _loads(body: bytes) -> Any:
     try:
-        read = json.loads(body, parse_constant=_not_json, object_pairs_hook=_once)
+        read = _DECODER.decode(body.decode(json.detect_encoding(body), "surrogatepass"))
         if b"\\u" in body:
             _dumps(read)  # half of a surrogate pair is no text: it could be neither kept nor answered
         return read
@@ -360,8 +360,13 @@ def _not_json(name: str) -> Any:
     raise ValueError(f"{name} is not a JSON value, a missing number is null")
 
 
+_DECODER = json.JSONDecoder(parse_constant=_not_json, object_pairs_hook=_once)
+"""Made once: ``json.loads`` makes one for every request."""
+_ENCODER = json.JSONEncoder(ensure_ascii=False, separators=(",", ":"))
+
+
 def _dumps(body: Any) -> bytes:
-    return json.dumps(body, ensure_ascii=False, separators=(",", ":")).encode()
+    return _ENCODER.encode(body).encode()
 
 
 class _Guard:
