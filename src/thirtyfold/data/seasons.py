@@ -88,26 +88,23 @@ def _even(frequency: Frequency, times: list[Array]) -> Frequency:
 def season_of(frequency: Frequency, series: list[Array], said: int | None) -> Season:
     """After how many steps values come round: as said, or by the calendar where training values bear it out.
 
-    ``series`` are training values on their grids, NaN where none is. A season holds when the changes from step to step
-    go with those of a season before, beyond noise: the autocorrelation at that lag is above 1.645 standard errors
-    (Bartlett's formula, as the seasonality test of the M4 competition has it).
+    ``series`` are training values on their grids, NaN where none is. A season holds when values go with those of a
+    season before, beyond noise: the autocorrelation at that lag, the moving mean taken off, is above 1.645 standard
+    errors (Bartlett's formula, as the seasonality test of the M4 competition has it).
     """
-    expected, long = _calendar(frequency)
+    steps, long = _calendar(frequency)
     size = max(len(y) for y in series)
+    long = long if size >= 3 * long else 0
     if said is not None:
-        return Season(said, long if long > said and size >= 2 * long else 0, f"a season of {said} steps was said")
-    for steps in (n for n in (expected, long) if n > 1):
-        tested = [_comes_round(y, steps) for y in series if np.isfinite(y).sum() >= 3 * steps]
+        return Season(said, long if long > said else 0, f"a season of {said} steps was said")
+    if steps > 1:
+        tested = [_comes_round(y, steps) for y in series if np.isfinite(y).sum() >= 4 * steps]
         strength = [s for s, _ in tested]
         if tested and np.mean([beyond for _, beyond in tested]) >= 0.5:
-            why = (
-                f"changes from one {frequency.name} to the next go with those {steps} steps before "
-                f"(autocorrelation {np.mean(strength):.2f} in the training part)"
-            )
-            return Season(steps, long if long > steps and size >= 3 * long else 0, why)
-    tried = " or ".join(str(n) for n in (expected, long) if n > 1)
-    why = f"no season of {tried} steps shows in the training part" if tried else "the calendar has no season for it"
-    return Season(1, 0, f"{why}, so the naive forecast is the last value")
+            found = f"autocorrelation {np.mean(strength):.2f} in the training part"
+            return Season(steps, long, f"values go with those {steps} steps before ({found})")
+    why = f"no season of {steps} steps shows in the training part" if steps > 1 else "the calendar has no season for it"
+    return Season(1, long, f"{why}, so the naive forecast is the last value")
 
 
 def _calendar(frequency: Frequency) -> tuple[int, int]:
@@ -125,19 +122,19 @@ def _calendar(frequency: Frequency) -> tuple[int, int]:
 
 
 def _comes_round(y: Array, steps: int) -> tuple[float, bool]:
-    """The autocorrelation of the changes at this lag, and whether it is beyond noise."""
-    change = np.diff(y)
-    change = change - np.nanmean(change) if np.isfinite(change).any() else change
-    spread = float(np.nanmean(change**2)) if np.isfinite(change).any() else 0.0
+    """The autocorrelation at this lag of what is left without the moving mean of a season, and whether it is beyond
+    noise; gaps are bridged by straight lines.
+    """
+    at, known = np.arange(len(y)), np.isfinite(y)
+    whole = np.interp(at, at[known], y[known])
+    kernel = np.ones(steps) if steps % 2 else np.r_[0.5, np.ones(steps - 1), 0.5]
+    half = len(kernel) // 2
+    rest = whole[half : len(whole) - half] - np.convolve(whole, kernel / kernel.sum(), mode="valid")
+    rest = rest - rest.mean()
+    spread = float((rest**2).mean())
     if spread <= 0:
         return 0.0, False
-    lags = np.unique(np.r_[np.linspace(1, steps - 1, min(steps - 1, 60)).astype(int), steps])
-    own = np.array([_mean(change[k:] * change[:-k]) / spread for k in lags])
-    rest = float((own[:-1] ** 2).mean()) * (steps - 1) if len(own) > 1 else 0.0
-    error = np.sqrt((1 + 2 * rest) / max(1, int(np.isfinite(change).sum())))
+    lags = [*np.unique(np.linspace(1, steps - 1, min(steps - 1, 60)).astype(int)).tolist(), steps]
+    own = np.array([float((rest[k:] * rest[:-k]).sum()) / (spread * len(rest)) for k in lags])
+    error = np.sqrt((1 + 2 * float((own[:-1] ** 2).mean()) * (steps - 1)) / len(rest))
     return float(own[-1]), bool(own[-1] > 1.645 * error)
-
-
-def _mean(values: Array) -> float:
-    known = values[np.isfinite(values)]
-    return float(known.mean()) if len(known) else 0.0

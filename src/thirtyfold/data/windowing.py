@@ -91,7 +91,7 @@ def _history(table: Table, aim: Aim, said: Any) -> dict[str, tuple[Column, pl.Se
         raise DataError(Fault("roles.time", f"a forecast needs the time of each row: {found}.", hint=hint))
     time = table.columns[times[0]]
     if time.type != "moment":
-        hint = f"Write dates as 2024-01-31, or say 'fields: {{{time.name}: moment}}'."
+        hint = f"Write times as dates (2024-01-31, a year as 2024-01-01), or say 'fields: {{{time.name}: moment}}'."
         raise DataError(Fault(time.name, f"is {time.type}, not a time.", "moment", hint))
     free = [n for n in table.inputs if n != time.name]
     named = {f"task.forecasting.known.{at}": n for at, n in enumerate(said.known)}
@@ -296,8 +296,8 @@ def _evidence(made: _Made, tables: tuple[Table, Table, Table], season: Season, a
     origins = [sum(len(o) for o in part) for part in made.origins]
     moments = [str(np.datetime64(int(t), "s")).replace("T", " ") for t in frequency.times(np.array(made.cuts[:2]))]
     said = [
-        f"{counted(len(made.series), 'series').removesuffix('s') if len(made.series) > 1 else '1 series'} of one "
-        f"{frequency.name} a step, forecast {windows.horizon} steps ahead; {season.why}.",
+        f"{len(made.series):,} series with a value every {frequency.name}, forecast {windows.horizon} steps ahead; "
+        f"{season.why}.",
         f"What is foretold lies before {moments[0]} in training rows, from there on in validation rows and from "
         f"{moments[1]} on in test rows: no training row has its truth in the time of another part, and no row looks "
         "beyond its origin but at what is known in advance.",
@@ -308,7 +308,7 @@ def _evidence(made: _Made, tables: tuple[Table, Table, Table], season: Season, a
     gone = sum(int((~np.isfinite(s.y)).sum()) for s in made.series)
     said += [f"{counted(gone, 'step')} without a value are gaps; no row has its truth there."] if gone else []
     short = [s.name for s, o in zip(made.series, zip(*made.origins, strict=True), strict=True) if not sum(map(len, o))]
-    said += [f"{counted(len(short), 'series')} too short for one window: {', '.join(short[:5])}."] if short else []
+    said += [f"{len(short):,} series too short for one window: {', '.join(short[:5])}."] if short else []
     if aside:
         said.append(f"{counted(len(aside), 'row')} left out, such as: {aside[0].where} {aside[0].what}")
     said.append("The test rows are sealed: every look at them is counted.")
@@ -351,4 +351,4 @@ def _drawn(made: _Made) -> Picture:
     x = (np.arange(many) * size).astype(float).tolist()
     shown = {name: np.where(part == at, y, np.nan).tolist() for at, name in enumerate(NAMES)}
     title = f"'{made.windows.target}'" + (f" of {one.name}" if one.name else "") + " in its parts"
-    return lines(title, x, shown, f"steps of one {made.windows.frequency.name}", made.windows.target)
+    return lines(title, x, shown, f"steps: every {made.windows.frequency.name}", made.windows.target)

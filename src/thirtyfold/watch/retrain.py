@@ -121,7 +121,8 @@ def compare(champion: Package, challenger: Package, rows: Table, aim: Aim, confi
     """
     target = rows[str(rows.target or aim.target)]
     first, second = (_answers(p, rows, p.task.encode(target), aim) for p in (challenger, champion))
-    places = None if challenger.windows is None else np.unique(to_array(rows[ORIGIN]), return_inverse=True)[1]
+    foretold = getattr(challenger.task, "windows", False)
+    places = np.unique(to_array(rows[ORIGIN]), return_inverse=True)[1] if foretold else None
     verdict = _paired("challenger", first, second, aim, confidence, (challenger, places))
     undecided = verdict.value is None and len(rows) >= LEAST
     return replace(verdict, why=f"{verdict.why} The challenger is not promoted.") if undecided else verdict
