@@ -36,17 +36,17 @@ def test_what_is_learned_comes_back_as_the_truth():
 
 @pytest.mark.step(22, 25)
 def test_the_rank_of_split_conformal_by_step():
-    misses = np.arange(1.0, 20.0)  # 19 of each of two steps: the 18th smallest for 90 %
+    misses = np.arange(1.0, 21.0)  # 20 of each of two steps: 21 * 0.9 = 18.9, so the 19th smallest
     columns = {
-        BASE: np.zeros(38),
-        SCALE: np.ones(38),
-        UNIT: np.ones(38),
-        STEP: np.repeat([1.0, 2.0], 19),
+        BASE: np.zeros(40),
+        SCALE: np.ones(40),
+        UNIT: np.ones(40),
+        STEP: np.repeat([1.0, 2.0], 20),
     }
-    task = Forecasting(interval=0.9).calibrated(np.r_[misses, -10 * misses], np.zeros((38, 1)), columns)
-    assert task.widths == (18.0, 180.0)
+    task = Forecasting(interval=0.9).calibrated(np.r_[misses, -10 * misses], np.zeros((40, 1)), columns)
+    assert task.widths == (19.0, 190.0)
     low, high = task.ends(np.zeros((4, 1)), COLUMNS)
-    assert (high - low).tolist() == [2 * 18 * 2, 2 * 180 * 2, 2 * 18 * 4, 2 * 180]
+    assert (high - low).tolist() == [2 * 19 * 2, 2 * 190 * 2, 2 * 19 * 4, 2 * 190]
     assert Forecasting.restore(task.state()) == task
 
 
