@@ -1,9 +1,10 @@
 """Many rows: collect, clean, split, label and analyze of a generated CSV beside Polars' own scan to Parquet.
 
-usage: python benchmarks/large.py [--rows 10000000] [--folder DIR]
+usage: python benchmarks/large.py [--rows 10000000] [--runs 3] [--folder DIR]
 
 The file has twelve columns (a key, a time, whole numbers, decimals, categories, gaps, a marker of missing values); ten
-million rows are 0.9 GB. Each contestant runs in a process of its own, in turn on the same file. Printed as JSON lines,
+million rows are 0.9 GB. Each contestant runs in a process of its own, in turn on the same file,
+``--runs`` times; the ratios are those of the medians. Printed as JSON lines,
 with the ratio of both: seconds by the clock and of the processor (on a busy machine only these can be compared), and
 memory. ``peak_gib`` is all of it that was resident at once, pages of mapped files among them, which the system may take
 back at any time; ``own_gib`` is what was the process's own and could not be taken back, looked at fifty times a second.
@@ -19,11 +20,13 @@ import tempfile
 import threading
 import time
 from pathlib import Path
+from statistics import median
 
 import numpy as np
 import polars as pl
 
 PART = 500_000
+_COMPARED = ("seconds", "processor")
 CITIES = ["Johannesburg", "Cape Town", "Durban", "Pretoria", "Soweto", "Polokwane", "Kimberley", "Gqeberha"]
 
 
@@ -103,6 +106,7 @@ def child(who: str, path: str) -> None:
 def main() -> None:
     told = argparse.ArgumentParser()
     told.add_argument("--rows", type=int, default=10_000_000)
+    told.add_argument("--runs", type=int, default=3)
     told.add_argument("--folder", default=None)
     told.add_argument("--child", nargs=2, help=argparse.SUPPRESS)
     asked = told.parse_args()
@@ -112,13 +116,14 @@ def main() -> None:
     with tempfile.TemporaryDirectory(dir=asked.folder) as folder:
         path = Path(folder) / "rows.csv"
         generate(path, asked.rows)
-        found = []
-        for who in ("polars", "thirtyfold"):
+        found: dict[str, list[dict[str, float]]] = {"polars": [], "thirtyfold": []}
+        for who in list(found) * asked.runs:
             command = [sys.executable, __file__, "--child", who, str(path)]
             line = subprocess.run(command, capture_output=True, text=True, check=True).stdout.strip().splitlines()[-1]
             print(line, flush=True)
-            found.append(json.loads(line))
-        ratio, work = (found[1][key] / found[0][key] for key in ("seconds", "processor"))
+            found[who].append(json.loads(line))
+        usual = {who: {k: median(run[k] for run in runs) for k in _COMPARED} for who, runs in found.items()}
+        ratio, work = (usual["thirtyfold"][key] / usual["polars"][key] for key in _COMPARED)
         told = {"rows": asked.rows, "megabytes": round(path.stat().st_size / 1e6), "load": os.getloadavg()[0]}
         print(json.dumps(told | {"times_as_long": round(ratio, 2), "times_the_work": round(work, 2)}))
 

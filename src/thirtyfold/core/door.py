@@ -17,6 +17,7 @@ from typing import Any
 from thirtyfold.core.errors import DataError, Fault
 from thirtyfold.core.family import Family, nearest
 from thirtyfold.core.fieldtype import Array, FieldType
+from thirtyfold.core.figures import moments_of
 from thirtyfold.core.late import np, pl
 from thirtyfold.core.mending import mend_frame, mend_rows
 from thirtyfold.core.table import Column, Table
@@ -125,9 +126,10 @@ def _plain_values(column: Column, raw: pl.Series) -> pl.Series | None:
     if raw.dtype != pl.String or column.type not in ("number", "moment"):
         return None
     if column.type == "moment":
-        if raw.null_count() < len(raw) and raw.str.contains(_ISO).all():
-            return _clocked(raw, raw.str.len_bytes())
         text = raw.str.strip_chars()
+        plain = None if column.markers else moments_of(text)
+        if plain is not None:
+            return plain
         found = _iso(text)
         if found is None:
             return None
@@ -142,6 +144,9 @@ def _plain_values(column: Column, raw: pl.Series) -> pl.Series | None:
 
 def instants(text: pl.Series) -> pl.Series:
     """Texts that begin with an ISO date as moments in UTC, null for what is none: quicker than a column is read."""
+    plain = moments_of(text)
+    if plain is not None:
+        return plain
     text = text.str.strip_suffix("Z").str.strip_suffix("+00:00")
     long = text.str.len_bytes()
     moments = _clocked(text.str.replace(" ", "T", literal=True), long)

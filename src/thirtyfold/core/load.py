@@ -7,15 +7,26 @@ import os
 import threading
 import time
 
-__all__ = ["free_threads"]
+__all__ = ["WORKERS", "free_threads"]
 
 _FIRST = 0.05
 """Seconds that the first question takes; later ones look back to the one before."""
 
 
+def _cores() -> int:
+    cores: int = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else (os.cpu_count() or 1)
+    return cores
+
+
+WORKERS = min(8, _cores())
+"""Threads for pieces of data: these wait for nothing of each other and, unlike a model's, lose nothing on a busy
+machine; with more threads more pieces would be in memory at once.
+"""
+
+
 def free_threads() -> int:
     """The cores that this process may use, less those that others kept busy since the last question; at least one."""
-    cores: int = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else (os.cpu_count() or 1)
+    cores = _cores()
     return max(1, min(cores, int(cores - _WATCH.others() + 0.5)))
 
 

@@ -14,7 +14,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, TypeVar
 
 from thirtyfold import __version__
 from thirtyfold.core.evidence import counted
@@ -22,13 +22,17 @@ from thirtyfold.core.late import pl
 from thirtyfold.data.margins import Fault3
 from thirtyfold.data.reading import kept_at, sha256_of
 
-__all__ = ["Arrived", "Book", "Kept", "Mark", "arrived", "gathered"]
+__all__ = ["Arrived", "Book", "Kept", "Mark", "Shelf", "arrived", "gathered"]
+
+T = TypeVar("T")
 
 _PIECE = 1 << 20
 
 
 class Arrived(NamedTuple):
-    """How much of what was read had been read before; ``why`` is why nothing of it could be kept."""
+    """How much of what was read had been read before; ``why`` is why nothing of it could be kept. Rows of a database
+    are no bytes of a file: of these there are none.
+    """
 
     known_rows: int
     new_rows: int
@@ -40,10 +44,10 @@ class Arrived(NamedTuple):
         """In a sentence or two; nothing where all of it is read for the first time."""
         old, new = counted(self.known_rows, "row"), counted(self.new_rows, "row")
         verb, total = "was" if self.new_rows == 1 else "were", self.known_bytes + self.new_bytes
-        told = (
-            f"{old} had been read before and were kept, for their bytes have the same sha256; "
-            f"{new} {verb} read anew ({self.new_bytes:,} of {total:,} bytes)."
-        )
+        same, of = "their bytes have the same sha256", f" ({self.new_bytes:,} of {total:,} bytes)"
+        if not total:
+            same, of = "the database still has as many, and those that were looked at again are unchanged", ""
+        told = f"{old} had been read before and were kept, for {same}; {new} {verb} read anew{of}."
         return " ".join([told] * bool(self.known_rows) + [f"Read again as a whole: {self.why}."] * bool(self.why))
 
 
@@ -115,19 +119,54 @@ def arrived(kept: Kept | None, why: str, path: Path, frame: pl.DataFrame) -> Arr
     return Arrived(kept.rows, frame.height - kept.rows, kept.start, size - kept.start)
 
 
-class Book:
-    """What is kept of one file as it is read with these options; nothing where no home is told, as for a file that is
+class Shelf:
+    """A place for what is kept of one thing that is read in one way; none where no home is told, as for a file that is
     only asked to be predicted.
     """
 
-    def __init__(self, path: Path, how: Mapping[str, Any]) -> None:
-        self.path, self._seen, self._home = path, _stamp(path), "THIRTYFOLD_HOME" in os.environ
-        told = json.dumps([__version__, str(path.absolute()), dict(how)], sort_keys=True)
+    def __init__(self, how: Mapping[str, Any]) -> None:
+        self.is_there = "THIRTYFOLD_HOME" in os.environ
+        told = json.dumps([__version__, dict(how)], sort_keys=True)
         self._place = kept_at("arrivals", hashlib.sha256(told.encode()).hexdigest()[:32])
+
+    def keep(self, value: Any) -> None:
+        """Replace what was kept, whole or not at all."""
+        if not self.is_there:
+            return
+        from thirtyfold.core.codec import pack_large  # here as below, because a check needs none of it
+        from thirtyfold.core.store import write_folder
+
+        with suppress(OSError):  # another process keeps the same, or the disk is full: the next reading is a whole one
+            write_folder(self._place, pack_large(value, kept_at("store", "laying")))
+
+    def open(self, kind: type[T]) -> T | None:
+        """What was kept; None where there is nothing, or another process replaces it at this moment."""
+        if not self.is_there:
+            return None
+        from thirtyfold.core.codec import unpack
+        from thirtyfold.core.laid import Laid
+
+        try:
+            # Frames are mapped, not loaded: of a large one only what is looked at comes into memory.
+            files: dict[str, bytes | Laid] = {
+                p.name: Laid(p, "") if p.suffix == ".arrow" else p.read_bytes() for p in self._place.iterdir()
+            }
+            kept: T = unpack(files, kind)
+        except (OSError, KeyError):
+            return None
+        return kept
+
+
+class Book:
+    """What is kept of one file as it is read with these options."""
+
+    def __init__(self, path: Path, how: Mapping[str, Any]) -> None:
+        self.path, self._seen = path, _stamp(path)
+        self._shelf = Shelf({"path": str(path.absolute()), **how})
 
     def known(self) -> tuple[Kept | None, str]:
         """What was kept, if it still holds; else why not, which is nothing for a file that was never read."""
-        kept = self._open()
+        kept = self._shelf.open(Kept)
         if kept is None:
             return None, ""
         size = self.path.stat().st_size
@@ -139,30 +178,8 @@ class Book:
 
     def keep(self, kept: Kept) -> None:
         """Replace what was kept, whole or not at all; nothing of a file that was written to meanwhile."""
-        if not self._home or _stamp(self.path) != self._seen:
-            return
-        from thirtyfold.core.codec import pack_large  # here as below, because a check needs none of it
-        from thirtyfold.core.store import write_folder
-
-        with suppress(OSError):  # another process keeps the same, or the disk is full: the next reading is a whole one
-            write_folder(self._place, pack_large(kept, kept_at("store", "laying")))
-
-    def _open(self) -> Kept | None:
-        """What was kept; None where there is nothing, or another process replaces it at this moment."""
-        if not self._home:
-            return None
-        from thirtyfold.core.codec import unpack
-        from thirtyfold.core.laid import Laid
-
-        try:
-            # Frames are mapped, not loaded: of a large one only what is looked at comes into memory.
-            files: dict[str, bytes | Laid] = {
-                p.name: Laid(p, "") if p.suffix == ".arrow" else p.read_bytes() for p in self._place.iterdir()
-            }
-            kept: Kept = unpack(files, Kept)
-        except (OSError, KeyError):
-            return None
-        return kept
+        if _stamp(self.path) == self._seen:
+            self._shelf.keep(kept)
 
 
 def _stamp(path: Path) -> tuple[int, int, int]:

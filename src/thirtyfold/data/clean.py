@@ -1,9 +1,10 @@
 """Clean: raw values to typed ones, one spelling per thing, and a ledger of every change."""
 
 import inspect
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
+from functools import partial
 from typing import Any, ClassVar, NamedTuple
 
 import numpy as np
@@ -15,6 +16,7 @@ from thirtyfold.core.evidence import Evidence
 from thirtyfold.core.family import Choice, Family, nearest, split_choice
 from thirtyfold.core.fieldtype import FieldType, Sample
 from thirtyfold.core.laid import rest
+from thirtyfold.core.load import WORKERS
 from thirtyfold.core.mending import mend_frame
 from thirtyfold.core.spec import Spec
 from thirtyfold.core.step import Context
@@ -67,24 +69,25 @@ class Clean:
         table = collected.describe(*self._roles(collected))
         context.progress("looking at values")
         looks = Looks(raw)
-        looks.find(context.threads)
-        rest(collected.frame)
+        done = partial(rest, collected.frame)
+        looks.find(done)
         table, changes = asked.propose("raw", Draft(table, raw, known=looks))
         ledger = expand(raw, changes)
+        done()
         raw = mend_frame(table.columns.values(), raw)
         table, looks = replace(table, frame=raw), looks.of(raw)
         context.progress("recognizing field types")
         once = _once(table.frame.select(list(table.columns)))
         table = table.describe(*(self._typed(c, looks[c.name], once) for c in table.columns.values()))
         context.progress("reading values")
-        table, unreadable, read = _read(table, looks, context.threads)
+        table, unreadable, read = _read(table, looks, done)
         self._check_said(collected, table, unreadable)
         read_looks = Looks(table.frame)
         for name, look in read.items():
             read_looks.take(name, look)
         table, more = asked.propose("typed", Draft(table, raw, unreadable, known=read_looks, known_raw=looks))
         del looks
-        rest(collected.frame)
+        done()
         table, changes = _spelled(table), [*changes, *more]
         ledger = pl.concat([ledger, expand(raw, more)])
         table, without = self._set_aside(table)
@@ -320,7 +323,9 @@ class _Asked:
         return draft.table, changes
 
 
-def _read(table: Table, looks: Looks, threads: int) -> tuple[Table, dict[str, dict[str, str]], dict[str, Look]]:
+def _read(
+    table: Table, looks: Looks, let_go: Callable[[], None]
+) -> tuple[Table, dict[str, dict[str, str]], dict[str, Look]]:
     """Every column read as its type; a word that repeats where it cannot be read is a marker of missing values.
 
     Also what could not be read, by column, with why; and what is known of the columns as they were read.
@@ -329,8 +334,11 @@ def _read(table: Table, looks: Looks, threads: int) -> tuple[Table, dict[str, di
     columns: dict[str, Column] = {}
     unreadable: dict[str, dict[str, str]] = {}
     known: dict[str, Look] = {}
-    with ThreadPoolExecutor(max(1, threads)) as pool:
-        found = list(pool.map(lambda c: _read_column(c, looks[c.name]), table.columns.values()))
+    with ThreadPoolExecutor(WORKERS) as pool:
+        found = []
+        for read in pool.map(lambda c: _read_column(c, looks[c.name]), table.columns.values()):
+            found.append(read)
+            let_go()
     for (name, column), (look, wrong) in zip(table.columns.items(), found, strict=True):
         times: dict[str, int] = {}
         for fault in wrong:

@@ -6,10 +6,10 @@ import hashlib
 import json
 import os
 from collections.abc import Iterable, Iterator, Sequence
-from contextlib import AbstractContextManager
+from contextlib import AbstractContextManager, contextmanager
 from datetime import date, datetime, time, timedelta
 from decimal import Decimal
-from typing import Any, NamedTuple, Protocol
+from typing import TYPE_CHECKING, Any, NamedTuple, Protocol
 from urllib.parse import parse_qsl, unquote, urlsplit
 
 from thirtyfold.core.errors import DataError, Fault
@@ -17,6 +17,9 @@ from thirtyfold.core.family import nearest
 from thirtyfold.core.late import pl
 from thirtyfold.core.step import Context
 from thirtyfold.data.reading import Read, named, quarantined, whole
+
+if TYPE_CHECKING:
+    from thirtyfold.data.arrivals import Arrived
 
 __all__ = [
     "BATCH",
@@ -29,11 +32,14 @@ __all__ = [
     "address_of",
     "anew",
     "answered",
+    "answers",
     "asked",
     "lineage_of",
     "listed",
     "read",
+    "rows_of",
     "statement",
+    "under_each_other",
 ]
 
 BATCH = 50_000
@@ -74,6 +80,10 @@ class Session(Protocol):
 
     def quoted(self, table: str) -> str:
         """A listed table's name as it stands in a statement."""
+        ...
+
+    def column(self, name: str) -> str:
+        """A column's name as it stands in a statement."""
         ...
 
     def ask(self, sql: str, rows: int | None) -> tuple[list[str], Batches]:
@@ -180,11 +190,19 @@ def answered(
     """The statement that was asked, and its rows; one DataError whatever goes wrong on the way."""
     if context is not None:
         context.progress(f"reading {database.where}")
+    with answers(database, table, query) as (session, sql, got):
+        return sql, asked(session, database.where, sql, rows, context, got)
+
+
+@contextmanager
+def answers(database: Database, table: str | None, query: str | None) -> Iterator[tuple[Session, str, list[int]]]:
+    """A session, the statement to ask, and a place to count the rows that have come in; one DataError whatever goes
+    wrong on the way.
+    """
     got = [0]
     try:
         with database.open() as session:
-            sql = statement(session, database.where, table, query)
-            return sql, asked(session, database.where, sql, rows, context, got)
+            yield session, statement(session, database.where, table, query), got
     except Gone as error:
         raise DataError(_gone(database.where, str(error), got[0])) from None
 
@@ -221,11 +239,25 @@ def _typed(names: list[str], batch: list[Sequence[Any]] | pl.DataFrame) -> pl.Da
     return pl.DataFrame([_series(n, list(c)) for n, c in zip(names, columns, strict=True)])
 
 
-def read(database: Database, table: str | None, query: str | None, context: Context, form: str) -> Read:
-    """What a source of one table or query gives. The hash is of the rows, for a server has no file to hash."""
+def rows_of(
+    database: Database, table: str | None, query: str | None, growing: str | None, context: Context
+) -> tuple[str, pl.DataFrame, Arrived | None]:
+    """The statement, its rows, and how much of them had been read before, where it is named by what they grow."""
+    if growing is not None:
+        from thirtyfold.data.growing import grown
+
+        sql, frame, came = grown(database, table, query, growing, context)
+        return sql, whole(frame, database.where), came
     sql, frame = answered(database, table, query, None, context)
-    frame = whole(frame, database.where)
-    return Read(frame, quarantined(), lineage_of(frame, database.where, format=form, query=sql))
+    return sql, whole(frame, database.where), None
+
+
+def read(
+    database: Database, table: str | None, query: str | None, growing: str | None, context: Context, form: str
+) -> Read:
+    """What a source of one table or query gives. The hash is of the rows, for a server has no file to hash."""
+    sql, frame, came = rows_of(database, table, query, growing, context)
+    return Read(frame, quarantined(), lineage_of(frame, database.where, format=form, query=sql), arrived=came)
 
 
 def lineage_of(frame: pl.DataFrame, where: str, **more: Any) -> dict[str, Any]:
@@ -296,6 +328,11 @@ def _text(value: Any) -> str | None:
     if isinstance(value, datetime | date | time):
         return value.isoformat()
     return str(value)
+
+
+def under_each_other(parts: list[pl.DataFrame]) -> pl.DataFrame:
+    """Frames of the same columns as if they had been read at once: a column of gaps alone has no type yet."""
+    return _joined([p.with_columns(c.cast(pl.Null) for c in p if c.null_count() == len(c)) for p in parts])
 
 
 def _joined(parts: list[pl.DataFrame]) -> pl.DataFrame:

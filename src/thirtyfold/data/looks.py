@@ -4,6 +4,7 @@ Ten million values are neither sorted nor made into Python's objects: a column o
 these and their counts, one of many by the hashes of its values.
 """
 
+from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from functools import cached_property
 
@@ -11,6 +12,7 @@ import numpy as np
 import polars as pl
 
 from thirtyfold.core.fieldtype import Array
+from thirtyfold.core.load import WORKERS
 
 __all__ = ["LARGE", "Look", "Looks", "copied", "different"]
 
@@ -36,6 +38,8 @@ def different(values: pl.Series) -> int:
 def copied(frame: pl.DataFrame) -> Array:
     """For each row the position of the first row that is equal to it; shape (rows,)."""
     each = np.arange(frame.height, dtype=np.int64)
+    if frame.height > LARGE and _named(frame):
+        return each
     hashes = frame.hash_rows(0).to_numpy()
     ordered = np.sort(hashes)
     twice = ordered[1:][ordered[1:] == ordered[:-1]]
@@ -46,6 +50,13 @@ def copied(frame: pl.DataFrame) -> Array:
     out = each.copy()
     out[at] = at[first][place]
     return out
+
+
+def _named(frame: pl.DataFrame) -> bool:
+    """Whether a column is seen to be different in each row, which then is no copy; asked of those that look like it."""
+    head = frame.head(_HEAD)
+    likely = [n for n in frame.columns if head[n].null_count() == 0 and head[n].n_unique() == _HEAD]
+    return any(frame[n].null_count() == 0 and different(frame[n]) == frame.height for n in likely[:2])
 
 
 def _among(hashes: Array, wanted: Array) -> Array:
@@ -124,10 +135,11 @@ class Looks:
             self._known[name] = Look(self._frame[name])
         return self._known[name]
 
-    def find(self, threads: int) -> None:
-        """Find what will be asked of every column, several columns at a time."""
-        with ThreadPoolExecutor(max(1, threads)) as pool:
-            list(pool.map(_found, [self[name] for name in self._frame.columns]))
+    def find(self, done: Callable[[], None]) -> None:
+        """Find what will be asked of every column, several columns at a time; ``done`` is called after each."""
+        with ThreadPoolExecutor(WORKERS) as pool:
+            for _ in pool.map(_found, [self[name] for name in self._frame.columns]):
+                done()
 
     def take(self, name: str, look: Look) -> None:
         """What is known of a column already."""

@@ -7,15 +7,16 @@ lines, a database or pandas.
 """
 
 import hashlib
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from functools import cache
+from functools import cache, lru_cache
 
 import numpy as np
 import polars as pl
 
 from thirtyfold.core.door import instants
 from thirtyfold.core.fieldtype import Array
+from thirtyfold.core.load import WORKERS
 from thirtyfold.core.table import Table
 from thirtyfold.data.looks import copied
 
@@ -30,7 +31,8 @@ _POSITIONS = 64
 """Texts of at most so many bytes are hashed place by place, all rows at a time."""
 AT_ONCE = 1 << 15
 """Texts that are hashed at once, so that what is worked on stays in the cache."""
-_THREADS = 2
+_FEW = 256
+"""A column of fewer different texts in its head is hashed by these."""
 _EXACT = 2.0**53
 """From here on a double is not the whole number that was written."""
 _DAY = r"^\d{4}-\d{2}-\d{2}"
@@ -51,27 +53,32 @@ def lots(table: Table, seed: int, by: Sequence[str] | None = None) -> Array:
     return (mixed >> np.uint64(11)).astype(np.float64) * 2.0**-53
 
 
-def keys(frame: pl.DataFrame) -> Array:
-    """64 bits for each row, by what stands in it; the order of the columns does not matter."""
+def keys(frame: pl.DataFrame, done: Callable[[], None] = lambda: None) -> Array:
+    """64 bits for each row, by what stands in it; the order of the columns does not matter. ``done`` is called after
+    every million rows.
+    """
     total = np.zeros(frame.height, dtype=np.uint64)
-    with ThreadPoolExecutor(_THREADS) as pool:  # numpy lets the other thread run meanwhile
-        list(pool.map(lambda at: _add_keys(frame[at : at + AT_ONCE], total[at : at + AT_ONCE]),
-                      range(0, frame.height, AT_ONCE)))  # fmt: skip
+    with ThreadPoolExecutor(WORKERS) as pool:  # numpy lets the other thread run meanwhile
+        places = range(0, frame.height, AT_ONCE)
+        pieces = pool.map(lambda at: _add_keys(frame[at : at + AT_ONCE], total[at : at + AT_ONCE]), places)
+        for number, _ in enumerate(pieces, 1):
+            if number % 32 == 0:
+                done()
     return total
 
 
 def _add_keys(frame: pl.DataFrame, total: Array) -> None:
     with np.errstate(over="ignore"):
         for column in frame.get_columns():
-            total += _mix(_hashed(column) ^ _word(column.name))
+            total += _mixed(_hashed(column) ^ _word(column.name))
 
 
-def key_column(frame: pl.DataFrame, ids: Sequence[str]) -> pl.Series:
+def key_column(frame: pl.DataFrame, ids: Sequence[str], done: Callable[[], None] = lambda: None) -> pl.Series:
     """The key of each row as it was collected, before types were chosen and columns set aside: a changed Spec moves no
     row. ``ids`` name the row where they are different in most rows and not missing; else everything in it does.
     """
     frame = frame.with_columns(_without_place(c) for c in frame.get_columns() if c.dtype == pl.String)
-    whole = keys(frame)
+    whole = keys(frame, done)
     known = [n for n in ids if n in frame.columns]
     if known:
         named = frame.select(known)
@@ -95,26 +102,57 @@ def _without_place(column: pl.Series) -> pl.Series:
 def _hashed(column: pl.Series) -> Array:
     """64 bits for each value; equal values have equal ones, and others hardly ever."""
     if column.dtype == pl.String:
-        few = len(column) > 4096 and column.head(1024).n_unique() < 256
-        different = column.drop_nulls().unique() if few else column
-        if len(different) > len(column) // 8:
-            return _texts(column)
-        place = column.cast(pl.Enum(different)).to_physical().fill_null(len(different))
-        return np.asarray(np.append(_texts(different), _NOTHING)[place.to_numpy()])
+        plain = _plain_numbers(column)
+        if plain is not None:
+            return plain
+        if len(column) > 4096 and column.head(1024).n_unique() < _FEW:
+            different = column.drop_nulls().unique()
+            if len(different) <= len(column) // 8:
+                return _by_value(column, different)
+        return _texts(column)
     if column.dtype in (pl.Date, pl.Datetime):
         return _moments(column)
     return _numbers(column.to_physical())
+
+
+def _plain_numbers(column: pl.Series) -> Array | None:
+    """Where all are numbers without a blank; None where one is not."""
+    head = column.head(_FEW)
+    if head.cast(pl.Float64, strict=False).null_count() > head.null_count():
+        return None
+    number = column.cast(pl.Float64, strict=False)
+    if number.null_count() > column.null_count():
+        return None
+    return _numbers(number, column.cast(pl.Int64, strict=False) if _large(number) else None)
+
+
+def _by_value(column: pl.Series, different: pl.Series) -> Array:
+    """Of a column of few different texts, each of which is hashed once."""
+    ordered = different.sort() if len(different) < _FEW else different
+    hashed = _known(tuple(ordered.to_list())) if len(different) < _FEW else _texts(ordered)
+    place = column.cast(pl.Enum(ordered)).to_physical().fill_null(len(ordered))
+    return np.asarray(np.append(hashed, _NOTHING)[place.to_numpy()])
+
+
+@lru_cache(maxsize=256)
+def _known(texts: tuple[str, ...]) -> Array:
+    """Those of a column whose few texts come again in every piece of it."""
+    return _texts(pl.Series(texts, dtype=pl.String))
 
 
 def _texts(column: pl.Series) -> Array:
     """Texts by what they say: a number by its value, an ISO date by its moment, true as 1, and the rest as it is."""
     text = column.str.strip_chars()
     missing = text.null_count()
+    day = text.str.contains(_DAY).fill_null(value=False)
+    if len(text) and day.all():  # then none is a number
+        moments = instants(text)
+        if not moments.null_count():
+            return _moments(moments)
     number = text.cast(pl.Float64, strict=False)
     whole = text.cast(pl.Int64, strict=False) if _large(number) else None
     if number.null_count() == missing:
         return _numbers(number, whole)
-    day = text.str.contains(_DAY).fill_null(value=False)
     moments = instants(text.filter(day))
     if len(moments) == len(text) and not moments.null_count():
         return _moments(moments)
@@ -150,14 +188,16 @@ def _numbers(column: pl.Series, whole: pl.Series | None = None) -> Array:
     floats = column.cast(pl.Float64)
     if whole is None and column.dtype.is_integer() and _large(floats):
         whole = column.cast(pl.Int64, strict=False)
-    numbers = floats.fill_null(float("nan")).to_numpy() + 0.0  # -0.0 is 0.0
-    bits = np.ascontiguousarray(numbers).view(np.uint64)
-    if whole is not None:
-        with np.errstate(invalid="ignore", over="ignore"):
-            long = whole.is_not_null().to_numpy() & (np.abs(numbers) >= _EXACT) & (np.abs(numbers) < 2.0**63)
-            near = np.where(long, numbers, 0.0).astype(np.int64)
-            beyond = np.where(long, whole.fill_null(0).to_numpy() - near, 0)
-            bits = bits + _mix(beyond.view(np.uint64))  # the mix of 0 is 0
+    numbers = floats.fill_null(float("nan")).to_numpy() + 0.0  # -0.0 is 0.0, and it is no longer the column's own
+    bits = numbers.view(np.uint64)
+    if whole is None:
+        missing = np.isnan(numbers)
+        return np.where(missing, _NOTHING, _mixed(bits)) if missing.any() else _mixed(bits)
+    with np.errstate(invalid="ignore", over="ignore"):
+        long = whole.is_not_null().to_numpy() & (np.abs(numbers) >= _EXACT) & (np.abs(numbers) < 2.0**63)
+        near = np.where(long, numbers, 0.0).astype(np.int64)
+        beyond = np.where(long, whole.fill_null(0).to_numpy() - near, 0)
+        bits = bits + _mix(beyond.view(np.uint64))  # the mix of 0 is 0
     return np.where(np.isnan(numbers), _NOTHING, _mix(bits))
 
 
@@ -225,7 +265,16 @@ def _long(data: Array, starts: Array, length: Array) -> Array:
 
 def _mix(x: Array) -> Array:
     """The last step of SplitMix64 (Steele, Lea and Flood 2014): each bit that goes in moves all that come out."""
+    return _mixed(x.copy())
+
+
+def _mixed(x: Array) -> Array:
+    """As ``_mix``, in the place of what is mixed."""
+    work = np.empty_like(x)
     with np.errstate(over="ignore"):
-        x = (x ^ (x >> np.uint64(30))) * np.uint64(0xBF58476D1CE4E5B9)
-        x = (x ^ (x >> np.uint64(27))) * np.uint64(0x94D049BB133111EB)
-        return np.asarray(x ^ (x >> np.uint64(31)))
+        for shift, times in ((30, 0xBF58476D1CE4E5B9), (27, 0x94D049BB133111EB)):
+            np.right_shift(x, np.uint64(shift), out=work)
+            np.bitwise_xor(x, work, out=x)
+            np.multiply(x, np.uint64(times), out=x)
+        np.right_shift(x, np.uint64(31), out=work)
+        return np.bitwise_xor(x, work, out=x)

@@ -1,7 +1,7 @@
 """Parts: how rows are dealt out to training, validation and test, shared by the ways of splitting."""
 
 from collections.abc import Sequence
-from typing import Any, Protocol
+from typing import Any, NamedTuple, Protocol
 
 import numpy as np
 import polars as pl
@@ -26,8 +26,14 @@ Array = np.ndarray[Any, np.dtype[Any]]
 
 TRAIN, VALIDATION, TEST, ASIDE = 0, 1, 2, 3
 NAMES = ("train", "validation", "test")
-MANY = 2000
-"""Groups from which on a stratum is dealt out by the lot itself: the shares are then right to a percent."""
+MANY = 500
+"""Groups from which on a stratum is dealt out by the lot alone: the shares are then right to a percent."""
+_CUT = 100
+"""Rows that the first ranges of an amount are cut by."""
+_FIRST = 3
+"""The first rows of a stratum are one for each part."""
+_BAND = 200
+"""One part in so many by which a stratum's shares may be uneven, beside one row."""
 
 
 class Splitter(Protocol):
@@ -46,7 +52,7 @@ def alone(groups: Array) -> bool:
 
 
 def strata_of(table: Table, bins: int = 10, by: Sequence[str] = ()) -> Array:
-    """A code for each row: its answer (of amounts the tenth of the rows that it lies in) and what stands in ``by``."""
+    """A code for each row: its answer (of amounts the range, see ``_among_earlier``) and what stands in ``by``."""
     codes = _coded(table[str(table.target)], bins)
     for name in by:
         more = _coded(table[name], bins)
@@ -67,50 +73,128 @@ def _coded(column: pl.Series, bins: int) -> Array:
     if column.dtype == pl.String:
         known = column.fill_null("")
         return known.cast(pl.Enum(known.unique().sort())).to_physical().cast(pl.Int64).to_numpy()
-    amounts = column.cast(pl.Float64).fill_null(0.0).to_numpy()
-    edges = np.unique(np.quantile(amounts, np.linspace(0, 1, bins + 1)[1:-1]))
-    return np.searchsorted(edges, amounts, side="right")
+    return _among_earlier(column.cast(pl.Float64).fill_null(0.0).to_numpy(), bins)
+
+
+def _among_earlier(amounts: Array, bins: int) -> Array:
+    """Which of the ``bins`` ranges, cut by the rows before, an amount lies in: the first hundred are in one, the next
+    in ranges of these, and each time the rows have doubled all before are asked again. So no row's range ever changes.
+    """
+    codes, start, base = np.zeros(len(amounts), dtype=np.int64), _CUT, 1
+    while start < len(amounts):
+        edges = np.unique(np.quantile(amounts[:start], np.linspace(0, 1, bins + 1)[1:-1]))
+        codes[start : 2 * start] = base + np.searchsorted(edges, amounts[start : 2 * start], side="right")
+        start, base = 2 * start, base + bins
+    return codes
 
 
 def deal(groups: Array, strata: Array, shares: tuple[float, float, float], lot: Array) -> Array:
-    """Deal whole groups out so that every stratum is shared out alike, by the ``lot`` of each group's first row.
+    """Deal whole groups out in the order in which they come, so that every stratum is shared out alike; what comes
+    later never moves what is dealt.
 
-    In a stratum of ``MANY`` groups or more the lot itself decides (below the test share: test), so that a row's part
-    never changes when others arrive. In smaller ones, where that would be too uneven, its rank decides; then a row at
-    the border may move between neighbors, and test and training are none. Groups larger than half of the smaller part
-    go to training: no part may hang on one group. What one small stratum gets too little of a part is made up for by
-    the next. A stratum of three groups or more is in every part, one of fewer only in training.
+    The ``lot`` of a group's first row says its part (below the test share: test). Of the first ``MANY`` groups of a
+    stratum it is overruled where a part would have too many rows or too few by then; of its first three each part has
+    one, unless the whole is uneven already. From then on the lot alone decides, and shares are right to a percent; but
+    where large groups take more of a part than is its share, the lots' bounds make up for it. Groups larger than half
+    of the smaller part go to training: no part may hang on one group.
     """
+    rows = len(groups)
     if alone(groups):
-        first = group = groups
-        size = np.ones(len(groups), dtype=np.int64)
+        first = group = np.arange(rows)
+        large = np.zeros(rows, dtype=bool)
     else:
         _, first, group, size = np.unique(groups, return_index=True, return_inverse=True, return_counts=True)
-    stratum, drawn = strata[first], lot[first]
-    part = np.full(len(size), TRAIN, dtype=np.int8)
-    large = size > max(1.0, 0.5 * min(shares[1], shares[2]) * len(groups))
-    owed = {TEST: 0.0, VALIDATION: 0.0}
-    for one in np.unique(stratum):
-        mine = np.flatnonzero(stratum == one)
-        free = mine[~large[mine]]
-        total, able = float(size[mine].sum()), float(size[free].sum())
-        scale = min(1.0, 0.75 * able / ((shares[1] + shares[2]) * total))
-        if len(free) >= MANY:
-            more = scale * total / able  # what the large groups take from the other parts; one where there are none
-            part[free[drawn[free] < more * (shares[TEST] + shares[VALIDATION])]] = VALIDATION
-            part[free[drawn[free] < more * shares[TEST]]] = TEST
-            continue
-        free = free[np.argsort(drawn[free], kind="stable")]
-        for which in (TEST, VALIDATION):
-            goal = owed[which] + shares[which] * total * scale
-            count = 0
-            if len(mine) > 2 and len(free) > 1:
-                middles = np.cumsum(size[free]) - size[free] / 2
-                count = min(len(free) - 1, max(1, int((middles <= goal).sum())))
-            part[free[:count]] = which
-            owed[which] = goal - float(size[free[:count]].sum())
-            free = free[count:]
+        large = size > max(1.0, 0.5 * min(shares[1], shares[2]) * rows)
+    drawn = lot[first]
+    part = np.where(large, TRAIN, _by_lot(drawn, shares[TEST], shares[VALIDATION])).astype(np.int8)
+    order = np.argsort(first, kind="stable")
+    early = order[_rank_within(strata[first][order]) < MANY]
+    course = _Course(part, group, first, strata, shares)
+    _settle(course, early[~large[early]])
+    if rows > len(first):
+        late = np.ones(len(first), dtype=bool)
+        late[early] = False
+        for one in np.unique(strata[first[late]]).tolist():
+            _balance(course, np.flatnonzero(strata == one), late & ~large, drawn)
     return part[group]
+
+
+def _by_lot(drawn: Array, test: float, validation: float) -> Array:
+    return np.where(drawn < test, TEST, np.where(drawn < test + validation, VALIDATION, TRAIN))
+
+
+def _rank_within(strata: Array) -> Array:
+    """How many of its stratum come before each."""
+    small = len(strata) and strata.max() < 2**15  # these are sorted by counting, in a tenth of the time
+    order = np.argsort(strata.astype(np.int16) if small else strata, kind="stable")
+    ordered = strata[order]
+    begins = np.flatnonzero(np.diff(ordered, prepend=ordered[:1] - 1))
+    out = np.empty(len(strata), dtype=np.int64)
+    out[order] = np.arange(len(strata)) - np.repeat(begins, np.diff(begins, append=len(strata)))
+    return out
+
+
+class _Course(NamedTuple):
+    """Rows as they come: the ``part`` of each group so far, the ``group`` of each row, the ``first`` row of each group,
+    the stratum of each row, and the shares of the parts.
+    """
+
+    part: Array
+    group: Array
+    first: Array
+    strata: Array
+    shares: tuple[float, float, float]
+
+
+def _settle(course: _Course, early: Array) -> None:
+    """The parts of the early groups of each stratum, written into ``course.part``."""
+    many = int(course.strata.max(initial=0)) + 1
+    held = np.zeros((many, 3), dtype=np.int64)
+    seen, shares = 0, np.array(course.shares)
+    for one, at in zip(early.tolist(), course.first[early].tolist(), strict=True):
+        since = slice(seen, at)
+        np.add.at(held, (course.strata[since], course.part[course.group[since]]), 1)
+        mine = int(course.strata[at])
+        course.part[one] = _fair(held[mine], held.sum(axis=0), shares, int(course.part[one]))
+        seen = at
+
+
+def _balance(course: _Course, mine: Array, late: Array, drawn: Array) -> None:
+    """The late groups of a stratum, whose rows are ``mine``: each time its rows have doubled, the bounds of the lots
+    are set anew by what is held so far. They stay the shares unless groups that are large so far shift them.
+    """
+    group, shares = course.group[mine], np.array(course.shares)
+    begins = course.first[group] == mine
+    start = int(np.flatnonzero(begins & late[group])[0])
+    while start < len(mine):
+        before = np.bincount(group[:start])
+        free = 1 - before[before > max(1.0, 0.5 * min(shares[1:]) * start)].sum() / start
+        lacks = shares * start - np.bincount(course.part[group[:start]], minlength=3)
+        certain = np.abs(lacks) > 6 * np.sqrt(start * shares * (1 - shares)) + 1
+        if free < 1 or certain[1:].any():
+            test, validation = np.clip((shares + lacks / start) / max(free, 0.25), 0.0, 0.45)[[TEST, VALIDATION]]
+            here = group[start : 2 * start][(begins & late[group])[start : 2 * start]]
+            course.part[here] = _by_lot(drawn[here], test, validation)
+        start *= 2
+
+
+def _fair(held: Array, whole: Array, shares: Array, drawn: int) -> int:
+    """The part that was drawn, or the one that has too few rows of the stratum or of all."""
+    rows = int(held.sum())
+    band = 1 + rows / _BAND
+    lacks, lacks_in_all = shares * (rows + 1) - held, shares * (int(whole.sum()) + 1) - whole
+    if not held[TRAIN]:
+        return TRAIN
+    empty = [p for p in (TEST, VALIDATION) if not held[p] and shares[p] > 0]
+    if empty and rows < _FIRST:
+        part = max(empty, key=lambda p: lacks_in_all[p])
+        if lacks_in_all[part] > -max(_FIRST, 0.02 * whole.sum()):
+            return part
+        return TRAIN
+    most = int(lacks.argmax())
+    if lacks[most] >= band or lacks[drawn] - 1 <= -band:
+        return most
+    return drawn
 
 
 def bound(table: Table, name: str, copies: Array) -> Array:

@@ -61,7 +61,7 @@ class Split:
         how, why = (self.how, "the Spec says so") if self.how != "auto" else _auto(table, aim)
         parts = SPLITTERS.build(how, "split.how").parts(keyed, copies, self.shares, context.seed)
         _check(parts, table)
-        train, validation, test = (table.where(parts == p) for p in range(3))
+        train, validation, test = _apart(table, parts)
         splits = _splits(table, parts)
         evidence = _evidence(table, parts, copies, how, why)
         doubted = doubts(train, split_choice(how, "split.how")[0], context)
@@ -81,7 +81,7 @@ class Split:
         """The key of each row; of a large table that of all rows that were collected, without a copy of them."""
         if len(collected) <= LARGE:
             return key_column(collected.frame[table.rows].drop(ROW), self.ids)
-        keys = key_column(collected.frame.drop(ROW), self.ids)
+        keys = key_column(collected.frame.drop(ROW), self.ids, lambda: rest(collected.frame))
         rest(collected.frame)
         return keys if len(table) == len(collected) else keys.gather(table.rows)
 
@@ -101,6 +101,17 @@ def _auto(table: Table, aim: Aim) -> tuple[str, str]:
     if suits(("classification",), aim.task):
         return "stratified", "every part should have the classes in the same shares"
     return "random", "nothing in the data asks for another way"
+
+
+def _apart(table: Table, parts: np.ndarray) -> list[Table]:
+    """The rows of each part; of a large table piece by piece, so that little of the file it lies in is in memory."""
+    found: list[list[pl.DataFrame]] = [[], [], []]
+    for at in range(0, len(table), LARGE):
+        piece, here = table.frame[at : at + LARGE], parts[at : at + LARGE]
+        for part, rows in enumerate(found):
+            rows.append(piece.filter(pl.Series(here == part)))
+        rest(table.frame)
+    return [replace(table, frame=pl.concat(rows, rechunk=len(table) <= LARGE)) for rows in found]
 
 
 def _check(parts: np.ndarray, table: Table) -> None:

@@ -15,6 +15,7 @@ from thirtyfold.data.draft import Change, Draft, Proposal, Stretch
 __all__ = ["Phones"]
 
 _SAFE = 0.95
+_FIRST = 200
 
 
 class Phones:
@@ -45,9 +46,9 @@ class Phones:
             if values.dtype != pl.String or column.role in ("target", "ignore"):
                 continue
             country = self.phones.get(column.name) if isinstance(self.phones, dict) else None
-            texts = values.str.strip_chars().drop_nulls()
-            if country is None and not _certain(texts.filter(~texts.is_in(["", *column.markers]))):
+            if country is None and not (_begins(values, column) and _certain(_known(values, column))):
                 continue
+            texts = values.str.strip_chars().drop_nulls()
             mending = replace(column.mending or Mending(), phone=country or "+")
             seen = texts.unique(maintain_order=True).to_list()
             mine = [(v, phone_of(v, country or "")) for v in seen]
@@ -60,10 +61,20 @@ class Phones:
         return Proposal(tuple(columns), tuple(changes), notes=tuple(notes))
 
 
+def _known(values: pl.Series, column: Column) -> pl.Series:
+    texts = values.str.strip_chars().drop_nulls()
+    return texts.filter(~texts.is_in(["", *column.markers]))
+
+
+def _begins(values: pl.Series, column: Column) -> bool:
+    """Whether half of the first 200 begin with a calling code."""
+    size = 10 * _FIRST
+    while len(head := _known(values.head(size), column).head(_FIRST)) < _FIRST and size < len(values):
+        size *= 10
+    return len(head) >= 10 and int(head.str.contains(r"^\s*(\+|00)").sum()) >= 0.5 * len(head)
+
+
 def _certain(texts: pl.Series) -> bool:
-    """Whether nearly all are telephone numbers, and half of them begin with a calling code."""
-    head = texts.head(200)
-    if len(head) < 10 or int(head.str.contains(r"^\s*(\+|00)").sum()) < 0.5 * len(head):
-        return False
+    """Whether nearly all are telephone numbers, and one of them tells its country."""
     found = [digits_of(v) for v in texts.unique(maintain_order=True).head(2000).to_list()]
     return sum(f is not None for f in found) >= _SAFE * len(found) and any(f is not None and f[1] for f in found)

@@ -11,7 +11,7 @@ from thirtyfold.core.mending import Mending, Rule, key_of, letters_of, likely, m
 from thirtyfold.core.table import Column, Table
 from thirtyfold.data.dependencies import Coded, Dependency, Votes, coded, discover, joined, measure, votes
 from thirtyfold.data.draft import Change, Draft, Proposal, Stretch
-from thirtyfold.data.looks import LARGE
+from thirtyfold.data.looks import LARGE, Look
 
 __all__ = ["Repair"]
 
@@ -43,7 +43,7 @@ class Repair:
         table = draft.table
         if self.repair == "off" or len(table) < 30:
             return Proposal()
-        columns = [c for c in table.columns.values() if _has_words(c, table[c.name])]
+        columns = [c for c in table.columns.values() if _has_words(c, draft.looks[c.name])]
         if len(table) > LARGE:
             some = table.frame[:: len(table) // _SOME]
             if not _rules(some, columns, table.target)[1]:
@@ -71,11 +71,12 @@ def _rules(frame: pl.DataFrame, columns: list[Column], target: str | None) -> tu
     return start, [d for d in discover(start) if answer is None or not _gives(start, d, answer)]
 
 
-def _has_words(column: Column, values: pl.Series) -> bool:
+def _has_words(column: Column, look: Look) -> bool:
     """Whether an input holds words or codes, not amounts.
 
     Whole numbers are amounts unless they are few or, like codes of a place or a thing, all equally long.
     """
+    values = look.values
     if column.role != "input" or values.dtype != pl.String:
         return False
     head = values.drop_nulls().head(1000).str.strip_chars()
@@ -89,7 +90,7 @@ def _has_words(column: Column, values: pl.Series) -> bool:
         if usual < 4 or int((long == usual).sum()) < 0.95 * len(long):
             return False
     # groups of fewer than three rows show no rule
-    return len(values) <= 5000 or int(str(values.approx_n_unique())) <= 0.3 * len(values)
+    return len(values) <= 5000 or look.distinct <= 0.3 * len(values)
 
 
 @dataclass

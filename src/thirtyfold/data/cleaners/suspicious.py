@@ -55,18 +55,20 @@ class Suspicious:
 
 def _far(name: str, values: pl.Series, draft: Draft) -> list[Change]:
     """Values beyond the fences, as they are and on a logarithmic scale, when they are hardly any."""
-    x = values.to_numpy()
-    known = x[np.isfinite(x)]
+    known = values.drop_nulls() if values.is_finite().all() else values.filter(values.is_finite())
     if len(known) < 50:
         return []
-    some = known[:: max(1, len(known) // 10_000)]
-    places = np.arange(0)
+    some = known.gather_every(max(1, len(known) // 10_000)).to_numpy()
+    x, places = some, np.arange(0)
     for scale in (np.asarray, _logarithm):
         low, high = np.quantile(scale(some), [0.25, 0.75])
         if high <= low:
             return []
         fences = low - _FENCE * (high - low), high + _FENCE * (high - low)
         if scale is np.asarray:
+            if not ((known < fences[0]) | (known > fences[1])).any():
+                return []
+            x = values.to_numpy()
             places = np.flatnonzero((x < fences[0]) | (x > fences[1]))
             places = places[np.isfinite(x[places])]
         else:
@@ -92,6 +94,10 @@ def _made_dates(name: str, values: pl.Series, draft: Draft) -> list[Change]:
     """Codes and ranges that a spreadsheet took for dates ("3-14" became "14-Mar"): few, among others with figures and
     without months. What stood there is lost.
     """
+    look = draft.looks[name]
+    few = look.seen if look.counts is not None else values
+    if not few.str.contains("-", literal=True).any() or not few.str.contains(_SHEET).any():
+        return []
     odd = values.str.contains(_SHEET).fill_null(value=False)
     known = len(values) - values.null_count()
     if not odd.any() or int(odd.sum()) > 0.05 * known:

@@ -12,6 +12,7 @@ from pydantic import Field
 
 from thirtyfold.core.errors import DataError, Fault
 from thirtyfold.core.late import pl
+from thirtyfold.core.load import WORKERS
 from thirtyfold.core.row import ROW
 from thirtyfold.core.step import Context
 from thirtyfold.data.arrivals import Book, Kept, Mark, arrived
@@ -150,9 +151,7 @@ class Csv:
             numbers = pl.int_range(kept.rows, dtype=pl.Int64, eager=True).alias(ROW)
             known = kept.before.drop(ROW, strict=False).with_columns(numbers), kept.mark
         try:
-            rows, faults, last = blocks.laid_of(
-                path, layout, careful, kept_at("store", "laying"), context.threads, known
-            )
+            rows, faults, last = blocks.laid_of(path, layout, careful, kept_at("store", "laying"), WORKERS, known)
         except blocks.Odd:
             return None
         faults = [*([] if kept is None else kept.told()), *sorted(faults)]

@@ -8,7 +8,7 @@ from typing import Any, ClassVar
 
 from thirtyfold.core.late import pl
 from thirtyfold.core.step import Context
-from thirtyfold.data.databases import BATCH, Batches, ForeignKey, Gone, answered
+from thirtyfold.data.databases import BATCH, Batches, ForeignKey, Gone, answered, rows_of
 from thirtyfold.data.reading import Read, existing, library, quarantined, trace, whole
 
 __all__ = ["Duckdb"]
@@ -18,20 +18,24 @@ class Duckdb:
     """A ``table`` of a DuckDB file (``schema.table`` outside ``main``), or what a ``query`` answers (one SELECT).
 
     The query sees only the database: files, other databases and the network are closed to it.
+
+    ``growing`` names a column that only grows (a serial number, a moment): rows beyond the last one that was read are
+    asked for, and the others kept, once the database has told that these are still there (see ``data.growing``).
     """
 
     suffixes: ClassVar[tuple[str, ...]] = (".duckdb", ".ddb")
 
-    def __init__(self, path: str, table: str | None = None, query: str | None = None) -> None:
-        self.path, self.table, self.query = path, table, query
+    def __init__(
+        self, path: str, table: str | None = None, query: str | None = None, growing: str | None = None
+    ) -> None:
+        self.path, self.table, self.query, self.growing = path, table, query, growing
         self.where = path
 
     def read(self, context: Context) -> Read:
         """All rows in the types that the database holds."""
         path = existing(self.path)
-        sql, frame = answered(self, self.table, self.query, None, context)
-        frame = whole(frame, self.where)
-        return Read(frame, quarantined(), trace(path, frame, format="duckdb", query=sql))
+        sql, frame, came = rows_of(self, self.table, self.query, self.growing, context)
+        return Read(frame, quarantined(), trace(path, frame, format="duckdb", query=sql), arrived=came)
 
     def peek(self, rows: int) -> pl.DataFrame:
         """The first rows."""
@@ -81,6 +85,9 @@ class _Session:
         whole = self.database.execute(asked, [table]).fetchall()
         names = [table] if whole else table.split(".", 1)
         return ".".join('"' + n.replace('"', '""') + '"' for n in names)
+
+    def column(self, name: str) -> str:
+        return '"' + name.replace('"', '""') + '"'
 
     def ask(self, sql: str, rows: int | None) -> tuple[list[str], Batches]:
         found = self.database.sql(sql)

@@ -21,6 +21,9 @@ class Mysql:
 
     ``address`` may be ``$NAME``, an environment variable with the whole address and its password. Exact decimals stay
     exact; a TIMESTAMP is read as its instant in UTC, a DATETIME as it is written.
+
+    ``growing`` names a column that only grows (a serial number, a moment): rows beyond the last one that was read are
+    asked for, and the others kept, once the database has told that these are still there (see ``data.growing``).
     """
 
     suffixes: ClassVar[tuple[str, ...]] = ()
@@ -32,13 +35,15 @@ class Mysql:
         table: str | None = None,
         query: str | None = None,
         timeout: Annotated[int, Field(ge=1)] = 10,
+        growing: str | None = None,
     ) -> None:
         self.address, self.table, self.query, self.timeout = address, table, query, timeout
+        self.growing = growing
         self.where = address_of(address, self.schemes).shown
 
     def read(self, context: Context) -> Read:
         """All rows, streamed from the server as they are read."""
-        return read(self, self.table, self.query, context, "mysql")
+        return read(self, self.table, self.query, self.growing, context, "mysql")
 
     def peek(self, rows: int) -> pl.DataFrame:
         """The first rows."""
@@ -112,6 +117,9 @@ class _Session:
 
     def quoted(self, table: str) -> str:
         return "`" + table.replace("`", "``") + "`"
+
+    def column(self, name: str) -> str:
+        return self.quoted(name)
 
     def ask(self, sql: str, rows: int | None) -> tuple[list[str], Batches]:
         if rows:  # an answer that is only begun would have to be read to its end

@@ -21,6 +21,9 @@ class Postgres:
 
     ``address`` may be ``$NAME``, an environment variable with the whole address; a password comes from there, from
     PGPASSWORD or from ~/.pgpass. Exact decimals stay exact, moments with a zone become the same instant in UTC.
+
+    ``growing`` names a column that only grows (a serial number, a moment): rows beyond the last one that was read are
+    asked for, and the others kept, once the database has told that these are still there (see ``data.growing``).
     """
 
     suffixes: ClassVar[tuple[str, ...]] = ()
@@ -32,13 +35,15 @@ class Postgres:
         table: str | None = None,
         query: str | None = None,
         timeout: Annotated[int, Field(ge=1)] = 10,
+        growing: str | None = None,
     ) -> None:
         self.address, self.table, self.query, self.timeout = address, table, query, timeout
+        self.growing = growing
         self.where = address_of(address, self.schemes).shown
 
     def read(self, context: Context) -> Read:
         """All rows, fetched in batches by a cursor on the server."""
-        return read(self, self.table, self.query, context, "postgres")
+        return read(self, self.table, self.query, self.growing, context, "postgres")
 
     def peek(self, rows: int) -> pl.DataFrame:
         """The first rows."""
@@ -114,6 +119,9 @@ class _Session:
 
     def quoted(self, table: str) -> str:
         return ".".join('"' + n.replace('"', '""') + '"' for n in self._places()[table])
+
+    def column(self, name: str) -> str:
+        return '"' + name.replace('"', '""') + '"'
 
     def ask(self, sql: str, rows: int | None) -> tuple[list[str], Batches]:
         cursor = self.connection.cursor(name="thirtyfold", binary=True)

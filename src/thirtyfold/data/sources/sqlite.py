@@ -10,27 +10,32 @@ from typing import ClassVar
 from thirtyfold.core.errors import DataError, Fault
 from thirtyfold.core.late import pl
 from thirtyfold.core.step import Context
-from thirtyfold.data.databases import BATCH, Batches, ForeignKey, Gone, answered
+from thirtyfold.data.databases import BATCH, Batches, ForeignKey, Gone, answered, rows_of
 from thirtyfold.data.reading import Read, existing, quarantined, trace, whole
 
 __all__ = ["Sqlite"]
 
 
 class Sqlite:
-    """A ``table`` of a SQLite file, or what a ``query`` answers (one SELECT); with one table, that one."""
+    """A ``table`` of a SQLite file, or what a ``query`` answers (one SELECT); with one table, that one.
+
+    ``growing`` names a column that only grows (a serial number, a moment): rows beyond the last one that was read are
+    asked for, and the others kept, once the database has told that these are still there (see ``data.growing``).
+    """
 
     suffixes: ClassVar[tuple[str, ...]] = (".sqlite", ".sqlite3", ".db", ".db3")
 
-    def __init__(self, path: str, table: str | None = None, query: str | None = None) -> None:
-        self.path, self.table, self.query = path, table, query
+    def __init__(
+        self, path: str, table: str | None = None, query: str | None = None, growing: str | None = None
+    ) -> None:
+        self.path, self.table, self.query, self.growing = path, table, query, growing
         self.where = path
 
     def read(self, context: Context) -> Read:
         """All rows in the types that the database holds."""
         path = existing(self.path)
-        sql, frame = answered(self, self.table, self.query, None, context)
-        frame = whole(frame, self.where)
-        return Read(frame, quarantined(), trace(path, frame, format="sqlite", query=sql))
+        sql, frame, came = rows_of(self, self.table, self.query, self.growing, context)
+        return Read(frame, quarantined(), trace(path, frame, format="sqlite", query=sql), arrived=came)
 
     def peek(self, rows: int) -> pl.DataFrame:
         """The first rows."""
@@ -78,6 +83,9 @@ class _Session:
 
     def quoted(self, table: str) -> str:
         return '"' + table.replace('"', '""') + '"'
+
+    def column(self, name: str) -> str:
+        return self.quoted(name)
 
     def ask(self, sql: str, rows: int | None) -> tuple[list[str], Batches]:
         cursor = self.database.execute(sql)

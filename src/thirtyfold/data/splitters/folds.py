@@ -27,13 +27,13 @@ class Folds:
         self.count, self.test = count, test
 
     def parts(self, table: Table, copies: Array, shares: tuple[float, float, float], seed: int) -> Array:
-        """By rank of the lot within each stratum."""
+        """By rank of the lot within each stratum; groups of several rows before the others, the largest first."""
         del shares
         by = table.named("group")
         groups = bound(table, by[0], copies) if by else copies
         _, first, group, size = np.unique(groups, return_index=True, return_inverse=True, return_counts=True)
         lot, stratum = lots(table, seed, by or None)[first], strata_of(table)[first]
-        order = np.lexsort((lot, stratum))
+        order = np.lexsort((lot, stratum, -size))
         fold = np.empty(len(size), dtype=np.int64)
         fold[order] = np.arange(len(size)) % self.count if size.max() == 1 else _even(size[order], self.count)
         parts = np.full(len(size), TRAIN, dtype=np.int8)
@@ -43,7 +43,9 @@ class Folds:
 
 
 def _even(size: Array, count: int) -> Array:
-    """Each group to the fold that has the fewest rows so far."""
+    """Each group to the fold that has the fewest rows so far, the largest first: Graham's rule (1969), by which the
+    largest fold has at most a third more rows than it must.
+    """
     rows = np.zeros(count)
     fold = np.empty(len(size), dtype=np.int64)
     for at, many in enumerate(size.tolist()):
