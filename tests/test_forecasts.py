@@ -42,8 +42,8 @@ def shops(tmp_path_factory):
     task = {"forecasting": {"horizon": 5, "known": ["price"]}}
     roles = {"time": "day", "group": "shop"}
     fields = {"price": "number"}
-    spec = {"name": "shops", "target": "sales", "task": task, "roles": roles, "fields": fields, "safety": []}
-    return frame, thirtyfold.run({**spec, "model": "boosting"}, frame, home=tmp_path_factory.mktemp("shops"))
+    spec = {"name": "shops", "target": "sales", "task": task, "roles": roles, "fields": fields, **QUICK}
+    return frame, thirtyfold.run({**spec, "monitor": ["accuracy"]}, frame, home=tmp_path_factory.mktemp("shops"))
 
 
 @pytest.mark.step(10, 21, 25, 29)
@@ -144,6 +144,7 @@ def test_one_series_that_cannot_be_answered_leaves_the_others_their_answer(shops
     assert "'south': price must be told" in said.err
 
 
+@pytest.mark.slow
 @pytest.mark.step(30)
 def test_new_days_are_learned_and_compared_on_the_same_windows(tmp_path):
     day = np.arange(600)
