@@ -52,10 +52,11 @@ def _framework(curves: Curves, facts: Mapping[str, Any]) -> Evidence:
     settings = {"precision": "float32", "compile": False, **curves.settings}
     compiled = ", compiled" if settings["compile"] else ""
     many = int(settings.get("processes", 1))
-    shared = f" in each of {many} processes that share every batch" if many > 1 else ""
+    hands = counted(facts["threads"], "thread")
+    hands += f" in each of {many} processes that share every batch" if many > 1 else ""
     return Evidence(
         13,
-        f"PyTorch {facts['version']} on the {facts['device'].upper()} with {counted(facts['threads'], 'thread')}{shared}, "
+        f"PyTorch {facts['version']} on the {facts['device'].upper()} with {hands}, "
         f"numbers as {settings['precision']}{compiled}.",
         {**{n: facts[n] for n in ("framework", "version", "device", "threads")}, **settings},
     )
