@@ -99,6 +99,10 @@ def _columns(spec: Spec, columns: list[str]) -> list[Fault]:
         word, options = split_choice(choice, "safety")
         by = options.get("by") if isinstance(options, dict) else None
         used += [(f"safety.{at}.{word}.by", n) for n in ([by] if isinstance(by, str) else by or [])]
+    word, options = split_choice(spec.task, "task")
+    told = options if isinstance(options, dict) else {}
+    used += [(f"task.{word}.known.{at}", str(n)) for at, n in enumerate(told.get("known") or [])]
+    used += [(f"task.{word}.hour", str(told["hour"]))] if told.get("hour") else []
     shown = ", ".join(columns[:40]) + (" ..." if len(columns) > 40 else "")
     return faults + [
         Fault(where, f"the data has no column '{name}'.", shown, nearest(name, columns))

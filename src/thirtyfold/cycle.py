@@ -8,6 +8,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
 from typing import Any
 
+import numpy as np
 import polars as pl
 
 from thirtyfold.core.aim import Aim
@@ -24,6 +25,7 @@ from thirtyfold.core.table import Column, Table
 from thirtyfold.core.task import Metric
 from thirtyfold.core.traffic import Traffic
 from thirtyfold.core.verdict import Verdict
+from thirtyfold.core.windows import clocked
 from thirtyfold.data.naming import source_of
 from thirtyfold.lifecycle import run_spec
 from thirtyfold.run import Listener
@@ -146,7 +148,7 @@ def _retrain(
     """Run the Spec on the collected and the new labeled rows; promote the outcome when it is better beyond noise."""
     base = _collected(spec, home)
     looked = replace(looked, collected=base.height)
-    labeled = _labeled(traffic, spec.target, base)
+    labeled = _labeled(traffic, spec.target, base) if champion.windows is None else base.clear()
     held = max(LEAST, round(HELD * len(labeled))) if len(labeled) >= 2 * LEAST else 0
     learn = labeled.head(len(labeled) - held)
     frame = pl.concat([base, learn], how="vertical") if len(learn) else None
@@ -160,7 +162,9 @@ def _retrain(
     if challenger.hash == champion.hash:
         return replace(looked, action="not_better", why=f"{looked.why.rstrip('.')}. Nothing new was learned.")
     rows = labeled.tail(held) if held else _test_rows(outcome.folder, base)
-    verdict = compare(champion, challenger, _table(challenger, rows, aim), aim, spec.retrain.confidence)
+    whole = base if challenger.windows is not None else None
+    table = _table(challenger, rows, aim) if whole is None else _windows(champion, challenger, whole, rows)
+    verdict = compare(champion, challenger, table, aim, spec.retrain.confidence)
     looked = replace(looked, why=f"{looked.why.rstrip('.')}. {verdict.why}", verdicts=[*looked.verdicts, verdict])
     if not verdict.passed:
         return replace(looked, action="not_better")
@@ -205,6 +209,19 @@ def _table(package: Package, frame: pl.DataFrame, aim: Aim) -> Table:
     table = table.with_column(target, Column(aim.target, kind, "target"))
     bad = {int(f.where.split(".")[1]) for f in faults} | {u.at for u in wrong}
     return table.take([i for i in range(len(table)) if i not in bad])
+
+
+def _windows(champion: Package, challenger: Package, base: pl.DataFrame, test: pl.DataFrame) -> Table:
+    """The windows of the challenger's own test rows, with all that was before to look back at."""
+    windows = challenger.windows
+    assert windows is not None
+    if missing := [c.name for c in champion.columns if c.name not in windows.inner()]:
+        what = f"it reads {', '.join(missing[:5])}, which the challenger's windows do not have"
+        raise DataError(Fault("watch", f"the champion cannot be compared: {what}.", hint="Promote the run by hand."))
+    table, _ = windows.door.table(base)
+    rows, _ = windows.door.table(test)
+    times = clocked(windows.typed(rows), windows.time, windows.hour)
+    return windows.since(windows.typed(table), float(np.nanmin(times)))
 
 
 def _aim(spec: Spec, package: Package) -> Aim:

@@ -124,8 +124,9 @@ def filled(spec: Spec, *, changed_only: bool = False) -> Spec:
             continue
         holder[key or section] = _fill(holder[key or section], Family(family), path, faults)
     tree["fields"] = {n: _fill(c, Family("data.types"), f"fields.{n}", faults) for n, c in spec.fields.items()}
-    for name, family in (("task", "aim.tasks"), ("metric", "aim.metrics")):
-        _fill(tree[name], Family(family), name, faults)
+    task = _fill(tree["task"], Family("aim.tasks"), "task", faults)
+    tree["task"] = task if isinstance(tree["task"], dict) else tree["task"]
+    _fill(tree["metric"], Family("aim.metrics"), "metric", faults)
     for metric in spec.success:
         _fill(metric, Family("aim.metrics"), f"success.{metric}", faults)
     if not any(f.where.startswith("model") for f in faults):
@@ -235,7 +236,7 @@ def _judged(spec: Spec) -> list[tuple[str, str, tuple[str, ...]]]:
     """The metric that a task of somebody's own is judged by when none is asked for."""
     if spec.metric != "auto" or spec.success:
         return []
-    kind: Any = Family("aim.tasks").find(spec.task, "task")
+    kind: Any = Family("aim.tasks").find(split_choice(spec.task, "task")[0], "task")
     judge = _metric(kind.metrics[0])
     return [("task", kind.metrics[0], tuple(judge.tasks))] if judge else []
 
@@ -245,7 +246,8 @@ def _tasks(spec: Spec) -> list[Fault]:
     said: list[tuple[str, str, tuple[str, ...]]] = []
     if spec.task != "auto":
         with suppress(SpecError, MissingExtra):  # said already
-            said.append(("task", spec.task, like(spec.task)))
+            word = split_choice(spec.task, "task")[0]
+            said.append(("task", word, like(word)))
             said += _judged(spec)
     for where, word in [("metric", spec.metric), *((f"success.{m}", m) for m in spec.success)]:
         if kind := _metric(word):

@@ -10,7 +10,7 @@ from thirtyfold.core.aim import Aim
 from thirtyfold.core.charts import bars, histogram, number
 from thirtyfold.core.errors import DataError, Fault, SpecError
 from thirtyfold.core.evidence import Evidence, Picture, TableView, counted
-from thirtyfold.core.family import Family
+from thirtyfold.core.family import Family, split_choice
 from thirtyfold.core.spec import Spec
 from thirtyfold.core.table import Table
 from thirtyfold.core.task import Metric, Task, suits
@@ -41,7 +41,9 @@ class Define:
     steps: ClassVar[tuple[int, ...]] = (1, 2, 3)
 
     def __init__(self, spec: Spec) -> None:
-        self.target, self.task, self.metric = spec.target, spec.task, spec.metric
+        self.target, self.metric = spec.target, spec.metric
+        self.task, self.options = split_choice(spec.task, "task")
+        self.said = spec.task
         self.goal, self.users = spec.goal, spec.users
         self.success, self.limits = dict(spec.success), dict(spec.limits)
 
@@ -57,7 +59,7 @@ class Define:
             self._objectives(aim, judged),
             Evidence(3, self._needs(aim, table, facts), {**facts, "rows": len(table), "columns": len(table.inputs)}),
         ]
-        return Defined(aim, evidence, {"task": aim.task, "metric": aim.metric})
+        return Defined(aim, evidence, {"task": self.said if self.options else aim.task, "metric": aim.metric})
 
     def _task(self, target: pl.Series, type_word: str) -> tuple[str, str]:
         if self.task != "auto":
@@ -120,7 +122,10 @@ class Define:
         kind: Any = METRICS.find(metric)
         shown: Any = TASKS.find(task)
         metrics = tuple(dict.fromkeys([metric, *shown.metrics, *self.success]))
-        return Aim(str(target.name), task, metric, bool(kind.greater), metrics), why  # a reason is no value: no key
+        options = TASKS.check({task: self.options}, "task")[1] if self.options else {}
+        return Aim(
+            str(target.name), task, metric, bool(kind.greater), metrics, options
+        ), why  # a reason is no value: no key
 
     @staticmethod
     def _usual(task: str, facts: dict[str, Any]) -> str:

@@ -49,17 +49,31 @@ def predict(told: argparse.Namespace) -> int:
         Fault(f"line {line}", f"{why}: it has no answer, the others have theirs in order.")
         for line, why in read.quarantine.select("row", "reason").iter_rows()
     ]
+    if package.windows is not None:
+        return _forecast(package, frame, told, lost)
     kept = _kept(frame, told.keep)
     with content.reading(content.roots_of(read.lineage)):
         answers, faults = _answers(package, frame)
     _write(kept.hstack(answers) if kept.width else answers, told.out)
     faults = [*lost, *faults]
     if faults:
-        shown = faults[:20]
-        more = (
-            [Fault("", f"and {len(faults) - 20:,} more; the column 'error' has them all.")] if len(faults) > 20 else []
-        )
-        raise DataError([*shown, *more])
+        _refuse(faults, "; the column 'error' has them all")
+    return 0
+
+
+def _refuse(faults: list[Fault], where: str) -> None:
+    more = [Fault("", f"and {len(faults) - 20:,} more{where}.")] if len(faults) > 20 else []
+    raise DataError([*faults[:20], *more])
+
+
+def _forecast(package: "Package", frame: "pl.DataFrame", told: argparse.Namespace, lost: list[Fault]) -> int:
+    """The next values of each series in the file; a series that cannot be answered is told, the others are."""
+    if told.keep:
+        raise SpecError(Fault("--keep", "answers of a forecast are for times that the data does not have yet."))
+    answers, faults = package.forecast(frame)
+    _write(answers, told.out)
+    if lost or faults:
+        _refuse([*lost, *faults], "")
     return 0
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import math
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import cached_property
 from itertools import groupby
 from typing import Any
@@ -60,6 +60,8 @@ class Encoded:
     weight: Array | None = None
     classes: int = 0
     layout: tuple[Block, ...] = ()
+    reads: dict[str, Array] = field(default_factory=dict)
+    """The columns that the task itself reads, where it does."""
 
     def __len__(self) -> int:
         return len(self.matrix)
@@ -73,7 +75,10 @@ class Encoded:
         """The rows at these positions."""
         target = None if self.target is None else self.target[which]
         weight = None if self.weight is None else self.weight[which]
-        return Encoded(self.matrix[which], self.names, self.categories, target, weight, self.classes, self.layout)
+        reads = {n: x[which] for n, x in self.reads.items()}
+        return Encoded(
+            self.matrix[which], self.names, self.categories, target, weight, self.classes, self.layout, reads
+        )
 
 
 @dataclass(frozen=True)

@@ -19,7 +19,7 @@ from pydantic import TypeAdapter
 
 from thirtyfold.core.door import Door
 from thirtyfold.core.encoder import Encoder
-from thirtyfold.core.errors import DataError, PackageError
+from thirtyfold.core.errors import DataError, Fault, PackageError
 from thirtyfold.core.family import Family
 from thirtyfold.core.fieldtype import Array
 from thirtyfold.core.foreign import pandas_column
@@ -29,6 +29,7 @@ from thirtyfold.core.model import Model
 from thirtyfold.core.profile import Profile
 from thirtyfold.core.table import Column, Table, to_array
 from thirtyfold.core.task import Task
+from thirtyfold.core.windows import Windows
 
 __all__ = ["FORMAT", "Package"]
 
@@ -66,10 +67,12 @@ class Package:
         profile: Profile | None = None,
         lineage: Mapping[str, Any] | None = None,
         aside: Iterable[str] = (),
+        windows: Windows | None = None,
     ) -> Package:
         """Put fitted parts together. ``columns`` are the input columns as cleaned; ``model`` and ``task`` each with
         its word; ``lineage`` says where it comes from (hashes of data and Spec), without times and places; ``aside``
-        names the columns of the table that the model does not look at, which a row may have or not.
+        names the columns of the table that the model does not look at, which a row may have or not; ``windows`` make
+        the rows where histories of series come in.
         """
         files = {
             "columns.json": _COLUMNS.dump_json(tuple(columns), indent=1),
@@ -78,6 +81,8 @@ class Package:
             "profile.json": _PROFILE.dump_json(profile) if profile else b"null",
             **{f"model/{n}": data for n, data in model[1].save().items()},
         }
+        if windows is not None:
+            files |= windows.save()
         manifest = {"format": FORMAT, "name": name, "model": model[0], "task": task[0], "lineage": dict(lineage or {})}
         if unused := sorted(aside):
             manifest["aside"] = unused
@@ -126,6 +131,16 @@ class Package:
         return Door(self.columns, frozenset(self.manifest.get("aside", ())))
 
     @cached_property
+    def windows(self) -> Windows | None:
+        """How rows are made, where histories of series come in instead of rows."""
+        return Windows.load(self.files) if "windows.json" in self.files else None
+
+    @property
+    def asked(self) -> tuple[Column, ...]:
+        """The columns that a client sends: those of the rows, or of the histories that rows are made of."""
+        return self.windows.columns if self.windows is not None else self.columns
+
+    @cached_property
     def encoder(self) -> Encoder:
         return Encoder.load(self.files)
 
@@ -164,24 +179,53 @@ class Package:
         return _ANSWERS.once(key_of(self.raw_hash, matrix), lambda: self.model.predict(matrix))
 
     def predict_rows(self, rows: Iterable[Mapping[str, Any]]) -> list[dict[str, Any]]:
-        """Rows as JSON objects to answers; raises DataError that names every wrong field."""
+        """Rows as JSON objects to answers; raises DataError that names every wrong field.
+
+        Histories of series, where they come in, to the next values of each.
+        """
+        return self.answered(rows)[0]
+
+    def answered(self, rows: Iterable[Mapping[str, Any]]) -> tuple[list[dict[str, Any]], dict[str, Array]]:
+        """Answers, and the typed columns that the model saw: one row an answer."""
+        if self.windows is not None:
+            made, faults = self.windows.ahead(self.windows.door.rows(rows))
+            if faults:
+                raise DataError(faults)
+            return self.windows.plain(self._forecast(made)), {c.name: made[c.name] for c in self.columns}
         arrays = self.door.rows(rows)
         if not arrays or not len(next(iter(arrays.values()))):
-            return []
-        return self.task.answers(self.raw(arrays), arrays)
+            return [], arrays
+        return self.task.answers(self.raw(arrays), arrays), arrays
+
+    def forecast(self, frame: pl.DataFrame) -> tuple[pl.DataFrame, list[Fault]]:
+        """The next values of every history in a raw frame, and the faults of those that have no answer."""
+        if self.windows is None:
+            raise DataError(Fault("package", f"answers rows: it was made for {self.manifest['task']}."))
+        table, wrong = self.windows.door.table(frame)
+        made, faults = self.windows.ahead(self.windows.typed(table))
+        return self._forecast(made), [*wrong, *faults]
+
+    def _forecast(self, made: Mapping[str, Array]) -> pl.DataFrame:
+        assert self.windows is not None
+        return self.windows.heads(made).hstack(self.task.decode(self.raw(made), made))
 
     def predict(self, frame: Any) -> pl.DataFrame:
         """Raw columns (a Polars, pandas or Arrow frame, or rows as dicts), or a Table that is already cleaned, to
-        answers, one row each, in order.
+        answers, one row each, in order; histories of series to the next values of each.
 
         Raises DataError that names every wrong row and column.
         """
         if not isinstance(frame, pl.DataFrame | Table):
             frame = _frame(frame)
         if isinstance(frame, pl.DataFrame):
-            frame, faults = self.door.table(frame)
+            if self.windows is not None:
+                answers, faults = self.forecast(frame)
+            else:
+                frame, faults = self.door.table(frame)
             if faults:
                 raise DataError(faults)
+            if self.windows is not None:
+                return answers
         arrays = self.arrays(frame)
         return self.task.decode(self.raw(arrays), arrays)
 

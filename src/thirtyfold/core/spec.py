@@ -189,7 +189,7 @@ class Spec(Section):
     users: str = ""
     """Who will use it, and how. Goes onto the model card."""
     target: str
-    task: str = "auto"
+    task: Choice = "auto"
     metric: str = "auto"
     positive: Annotated[str | None, BeforeValidator(_label)] = None
     """Of two classes the one that is looked for: what precision, recall, F1 and the threshold are about. By default

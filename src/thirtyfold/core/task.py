@@ -12,7 +12,7 @@ from typing import Any, ClassVar, Protocol, Self
 from thirtyfold.core.family import Family
 from thirtyfold.core.late import Array, pl
 
-__all__ = ["Metric", "Task", "like", "suits"]
+__all__ = ["Metric", "Task", "like", "reads_of", "suits"]
 
 
 def like(word: str) -> tuple[str, ...]:
@@ -26,8 +26,19 @@ def suits(tasks: Collection[str], word: str) -> bool:
     return any(w in tasks for w in like(word))
 
 
+def reads_of(task: object) -> tuple[str, ...]:
+    """The columns that a task itself reads, beside the model: none of them is an input of the model."""
+    return tuple(getattr(task, "reads", ()))
+
+
 class Task(Protocol):
-    """The contract; ``thirtyfold.testing.check_task`` runs a member through it. Immutable once fitted."""
+    """The contract; ``thirtyfold.testing.check_task`` runs a member through it. Immutable once fitted.
+
+    A task may have more: ``reads``, the columns of which its answers are made beside the raw ones; ``learned(truth,
+    columns)``, what a model learns instead of the truth (``decide`` turns it back); ``unit(columns)``, in what metrics
+    that are ``scaled`` count; ``calibrated(truth, raw, columns)``, the task with intervals; and ``windows``, true where
+    rows are made of the history of series.
+    """
 
     metrics: ClassVar[tuple[str, ...]]
     """Words of aim/metrics reported for this task; the first is the default to choose by."""

@@ -12,6 +12,7 @@ from thirtyfold.core.profile import Profile
 from thirtyfold.core.spec import Spec
 from thirtyfold.core.step import Context
 from thirtyfold.core.table import Table, to_array
+from thirtyfold.core.task import reads_of
 from thirtyfold.data.alarms import Alarm, Question, asked, together
 from thirtyfold.data.files import Opened, edges, opened
 from thirtyfold.data.findings import Findings, found_of
@@ -61,8 +62,8 @@ class Analyze:
         profile = Profile(len(learning), profiles)
         context.progress("measuring associations")
         looked = _drawn(learning, ROWS, rng)
-        truth, classes = goal.truth(looked), len(goal.task.classes)
-        names = learning.inputs
+        truth, classes = goal.learned(looked), len(goal.task.classes)
+        names = [n for n in learning.inputs if n not in reads_of(goal.task)]
         arrays = {n: to_array(looked[n]) for n in names}
         columns = {n: coded(x) for n, x in arrays.items()}
         answer = _answer(truth, classes)

@@ -49,7 +49,7 @@ class Clean:
     steps: ClassVar[tuple[int, ...]] = (6, 7)
 
     def __init__(self, spec: Spec) -> None:
-        self.target, self.task = spec.target, spec.task
+        self.target, self.task = spec.target, split_choice(spec.task, "task")[0]
         self.classes = self.task != "auto" and suits(("classification",), self.task)
         self.fields: dict[str, Choice] = dict(spec.fields)
         self.label: Choice = spec.label

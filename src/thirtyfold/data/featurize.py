@@ -72,7 +72,7 @@ class Featurize:
         """Fit on the training rows, encode training and validation rows."""
         del aim
         derived = self._derived(learning, inputs)
-        truth = goal.truth(learning)
+        truth = goal.learned(learning)
         classes = len(goal.task.classes)
         signal = Signal(truth, classes, _folds(truth, classes, context.seed))
         takes = _takes(candidates)
@@ -87,13 +87,16 @@ class Featurize:
         if {"levels", "vector"} <= made.keys():
             made["levels+vector"] = _both(made["levels"], made["vector"])
         here = _columns(validation, ())
-        answer = goal.truth(validation)
+        answer = goal.learned(validation)
         weights = [_weight(t) for t in (learning, validation)]
+        reads = [goal.reads(t) for t in (learning, validation)]
         encoders = {f: e for f, (e, _) in made.items()}
         train = {
-            f: Encoded(m, e.names, e.categories, truth, weights[0], classes, e.layout) for f, (e, m) in made.items()
+            f: Encoded(m, e.names, e.categories, truth, weights[0], classes, e.layout, reads[0])
+            for f, (e, m) in made.items()
         }
-        rest = {f: e.encoded(here, target=answer, weight=weights[1], classes=classes) for f, e in encoders.items()}
+        told: dict[str, Any] = {"target": answer, "weight": weights[1], "classes": classes, "reads": reads[1]}
+        rest = {f: e.encoded(here, **told) for f, e in encoders.items()}
         return Featured(
             encoders, train, rest, [_evidence(encoders, train, kinds, derived, truth, classes, context.seed)]
         )

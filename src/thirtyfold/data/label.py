@@ -45,7 +45,7 @@ class Label:
     def run(self, train: Table, collected: Table, ledger: pl.DataFrame, aim: Aim, context: Context) -> Labeled:
         """Fit the task on the training labels and ask the labeler."""
         tasks: Family[Task] = Family("aim.tasks")
-        task: Any = tasks.build(aim.task, "task").fit(train[aim.target])
+        task: Any = tasks.build({aim.task: aim.options} if aim.options else aim.task, "task").fit(train[aim.target])
         if self.positive is not None:
             if not hasattr(task, "with_positive"):
                 raise DataError(Fault("positive", f"a {aim.task} has no positive class.", hint="Leave it out."))

@@ -16,15 +16,18 @@ from thirtyfold.core.sealed import Sealed
 from thirtyfold.core.spec import Spec
 from thirtyfold.core.step import Context
 from thirtyfold.core.table import ROW, Column, Table
-from thirtyfold.core.task import suits
+from thirtyfold.core.task import Task, suits
+from thirtyfold.core.windows import Windows
 from thirtyfold.data.doubts import doubts
 from thirtyfold.data.looks import LARGE
 from thirtyfold.data.lots import KEY, key_column
 from thirtyfold.data.parts import NAMES, Splitter, alone
+from thirtyfold.data.windowing import windowed
 
 __all__ = ["Parted", "Split"]
 
 SPLITTERS: Family[Splitter] = Family("data.splitters")
+TASKS: Family[Task] = Family("aim.tasks")
 
 
 class Parted(NamedTuple):
@@ -34,6 +37,7 @@ class Parted(NamedTuple):
     validation: Table
     test: Sealed
     splits: pl.DataFrame
+    windows: Windows | None
     evidence: list[Evidence]
     decided: dict[str, Any]
 
@@ -51,19 +55,27 @@ class Split:
 
     def run(self, table: Table, collected: Table, copies: np.ndarray, aim: Aim, context: Context) -> Parted:
         """Deal the rows out, check that each part can do its work, and seal the test rows."""
+        if getattr(TASKS.find(aim.task, "task"), "windows", False):
+            return self._windowed(table, aim)
         keyed = table.with_column(self._keys(table, collected), Column(KEY, "id", "ignore"))
         how, why = (self.how, "the Spec says so") if self.how != "auto" else _auto(table, aim)
         parts = SPLITTERS.build(how, "split.how").parts(keyed, copies, self.shares, context.seed)
         _check(parts, table)
         train, validation, test = _apart(table, parts)
-        names = pl.Series("part", [*NAMES, "aside"], dtype=pl.String).gather(parts)
-        splits = pl.DataFrame([pl.Series("row", table.rows), names])
+        splits = _splits(table, parts)
         evidence = _evidence(table, parts, copies, how, why)
         doubted = doubts(train, split_choice(how, "split.how")[0], context)
         if doubted:
             told = " ".join([evidence.why, *(d.says for d in doubted)])
             evidence = replace(evidence, why=told, numbers=evidence.numbers | {"doubts": [asdict(d) for d in doubted]})
-        return Parted(train, validation, Sealed(test), splits, [evidence], {"split.how": how})
+        return Parted(train, validation, Sealed(test), splits, None, [evidence], {"split.how": how})
+
+    def _windowed(self, table: Table, aim: Aim) -> Parted:
+        """Series are cut in time and become windows: see ``data.windowing``."""
+        made = windowed(table, aim, self.shares, self.how)
+        decided = {"split.how": "chronological", "task": {aim.task: made.options}}
+        parts = (made.train, made.validation, Sealed(made.test), _splits(table, made.parts))
+        return Parted(*parts, made.windows, [made.evidence], decided)
 
     def _keys(self, table: Table, collected: Table) -> pl.Series:
         """The key of each row; of a large table that of all rows that were collected, without a copy of them."""
@@ -72,6 +84,11 @@ class Split:
         keys = key_column(collected.frame.drop(ROW), self.ids, lambda: rest(collected.frame))
         rest(collected.frame)
         return keys if len(table) == len(collected) else keys.gather(table.rows)
+
+
+def _splits(table: Table, parts: np.ndarray) -> pl.DataFrame:
+    names = pl.Series("part", [*NAMES, "aside"], dtype=pl.String).gather(parts)
+    return pl.DataFrame([pl.Series("row", table.rows), names])
 
 
 def _auto(table: Table, aim: Aim) -> tuple[str, str]:

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, cast
 
-from thirtyfold.core.aim import Aim, Goal, evaluate
+from thirtyfold.core.aim import Aim, Goal, evaluate, truth_of
 from thirtyfold.core.encoder import Encoded
 from thirtyfold.core.family import Family
 from thirtyfold.core.fieldtype import Array, Form
@@ -37,7 +37,7 @@ def both(rows: Mapping[str, Encoded]) -> dict[str, Encoded]:
         return dict(rows)
     a, b = rows["levels"], rows["vector"]
     matrix = np.concatenate([a.matrix, b.matrix], axis=1)
-    side = Encoded(matrix, a.names + b.names, a.categories + b.categories, a.target, a.weight, a.classes)
+    side = Encoded(matrix, a.names + b.names, a.categories + b.categories, a.target, a.weight, a.classes, reads=a.reads)
     return {**rows, BOTH: side}
 
 
@@ -54,6 +54,7 @@ def joined(first: Encoded, second: Encoded) -> Encoded:
         weight,
         first.classes,
         first.layout,
+        {n: np.concatenate([x, second.reads[n]]) for n, x in first.reads.items()},
     )
 
 
@@ -91,7 +92,7 @@ class Bench:
 
     def value(self, raw: Array, metric: str | None = None) -> float:
         """The metric to choose by on validation rows, turned so that more is better; an undefined one is the worst."""
-        truth = np.asarray(next(iter(self.validation_rows.values())).target)
+        truth = truth_of(self.goal.task, next(iter(self.validation_rows.values())))
         name = metric or self.aim.metric
         value = evaluate(self.goal.task, (name,), truth, raw, self.columns)[name]
         return -np.inf if np.isnan(value) else value if self.aim.greater else -value
@@ -119,6 +120,6 @@ class Bench:
         task, metrics = self.goal.task, self.aim.metrics
         return Score(
             candidate,
-            evaluate(task, metrics, np.asarray(held.target), model.predict(held.matrix), self.columns),
-            evaluate(task, metrics, np.asarray(train.target), model.predict(train.matrix), {}),
+            evaluate(task, metrics, truth_of(task, held), model.predict(held.matrix), self.columns),
+            evaluate(task, metrics, truth_of(task, train), model.predict(train.matrix), train.reads),
         )

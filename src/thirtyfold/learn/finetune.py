@@ -89,7 +89,8 @@ def _check(previous: Package, package: Package, goal: Goal, learning: Table) -> 
 def _encoded(previous: Package, table: Table) -> Encoded:
     """Rows as the previous Package reads them; rows without a known target are left out."""
     task, weights = previous.task, table.named("weight")
-    target = task.encode(table[str(table.target)])
+    goal = Goal.of(str(previous.manifest["task"]), task)
+    target = goal.learned(table)
     known = target >= 0 if task.classes else np.isfinite(target)
     weight = table[weights[0]].cast(float).to_numpy() if weights else None
     rows = previous.encoder.encoded(previous.arrays(table), target=target, weight=weight, classes=len(task.classes))

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any, ClassVar, NamedTuple
 
-from thirtyfold.core.aim import Aim, Goal
+from thirtyfold.core.aim import Aim, Goal, truth_of
 from thirtyfold.core.charts import number
 from thirtyfold.core.encoder import Encoded, Encoder
 from thirtyfold.core.errors import Fault, SpecError
@@ -19,7 +19,8 @@ from thirtyfold.core.profile import Profile
 from thirtyfold.core.spec import Spec
 from thirtyfold.core.step import Context
 from thirtyfold.core.table import Table
-from thirtyfold.core.task import Task
+from thirtyfold.core.task import Task, reads_of
+from thirtyfold.core.windows import Windows
 from thirtyfold.learn.bench import BOTH, Bench, build, joined
 from thirtyfold.learn.blend import Blend, select
 from thirtyfold.learn.inner import Inner
@@ -74,6 +75,7 @@ class Tune:
         profile: Profile,
         lineage: dict[str, Any],
         context: Context,
+        windows: Windows | None = None,
     ) -> Tuned:
         del inputs
         bench = Bench.of(train_rows, validation_rows, validation, goal, aim)
@@ -89,13 +91,14 @@ class Tune:
         encoder = self._encoder(encoders, entry)
         package = Package.build(
             self.name,
-            columns=needed(learning.columns, encoder.columns),
+            columns=needed(learning.columns, (*encoder.columns, *reads_of(task))),
             encoder=encoder,
             model=(entry.trained.candidate.word, model),
             task=(goal.word, task),
-            profile=profile,
+            profile=profile if windows is None else windows.steady(profile),
             lineage=lineage,
             aside=set(learning.columns) - set(encoder.columns),
+            windows=windows,
         )
         told = [
             *evidence(pool, bench, (entry, blend), len(trained)),
@@ -130,7 +133,10 @@ class Tune:
     def _decide(self, bench: Bench, entry: Entry) -> tuple[Task, Threshold | None]:
         """The task, with a threshold of its own where one class is rare or mistakes cost differently."""
         task: Any = bench.goal.task
-        truth = np.asarray(next(iter(bench.validation_rows.values())).target)
+        held = next(iter(bench.validation_rows.values()))
+        if hasattr(task, "calibrated"):
+            return task.calibrated(truth_of(task, held), entry.raw, bench.columns), None
+        truth = np.asarray(held.target)
         if len(task.classes) != 2 or self.threshold is False or not hasattr(task, "with_threshold"):
             return task, None
         if self.costs is None and RARE <= float((truth == 1).mean()) <= 1 - RARE:

@@ -3,7 +3,7 @@
 ``validate`` and ``test`` score the same way and differ in what they permit: one may be repeated, the other is spent.
 """
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from itertools import pairwise
 from math import sqrt
@@ -13,6 +13,7 @@ from typing import Any
 import numpy as np
 import polars as pl
 
+from thirtyfold.core.aim import in_unit
 from thirtyfold.core.family import Family
 from thirtyfold.core.fieldtype import Array
 from thirtyfold.core.package import Package
@@ -47,6 +48,14 @@ class Scorer:
     truth: Array
     raw: Array
     decided: Array
+    runs: tuple[Array, int] | None = None
+    """Where errors of rows go together: for each row the place of what they have in common, and how many places on end
+    are drawn together."""
+
+    @property
+    def draws(self) -> int:
+        """How many things are drawn: rows, or runs of them."""
+        return len(self.truth) if self.runs is None else -(-(int(self.runs[0].max()) + 1) // self.runs[1])
 
     def __call__(self, which: Array) -> float:
         return float(self.metric.score(self.truth[which], self.raw[which], self.decided[which]))
@@ -54,6 +63,8 @@ class Scorer:
     def drawn(self, seed: int, rounds: int) -> Array:
         """The score of each of ``rounds`` samples of all rows drawn with replacement; shape (rounds,)."""
         rng, rows = np.random.default_rng(seed), len(self.truth)
+        if self.runs is not None:
+            return np.array([self(which) for which in _runs(*self.runs, rng, rounds)])
         many = getattr(self.metric, "resampled", None)
         if many is None:
             return np.array([self(rng.integers(0, rows, rows)) for _ in range(rounds)])
@@ -65,9 +76,36 @@ class Scorer:
         return np.concatenate(found)
 
 
-def scorer(task: Task, metric: str, truth: Array, raw: Array, columns: dict[str, Array]) -> Scorer:
+def _runs(place: Array, size: int, rng: np.random.Generator, rounds: int) -> Iterator[Array]:
+    """The rows of runs of ``size`` neighboring places, drawn with replacement, as many places as there are in all."""
+    order = np.argsort(place, kind="stable")
+    many = int(place.max()) + 1
+    ends = np.searchsorted(place[order], np.arange(many + 1))
+    by = [order[a:b] for a, b in pairwise(ends.tolist())]
+    for _ in range(rounds):
+        starts = rng.integers(0, many, -(-many // size))
+        chosen = ((starts[:, None] + np.arange(size)) % many).ravel()[:many]
+        yield np.concatenate([by[at] for at in chosen.tolist()])
+
+
+def scorer(
+    task: Task,
+    metric: str,
+    truth: Array,
+    raw: Array,
+    columns: dict[str, Array],
+    runs: tuple[Array, int] | None = None,
+) -> Scorer:
     """The metric on any rows of these; a row is decided in the same way whichever others are chosen with it."""
-    return Scorer(Family[Metric]("aim.metrics").build(metric, "metric"), truth, raw, task.decide(raw, columns))
+    judge: Metric = Family[Metric]("aim.metrics").build(metric, "metric")
+    return Scorer(judge, *_judged(task, judge, truth, raw, columns), runs)
+
+
+def _judged(
+    task: Task, metric: Metric, truth: Array, raw: Array, columns: dict[str, Array]
+) -> tuple[Array, Array, Array]:
+    own, decided = in_unit(task, metric, columns, truth, task.decide(raw, columns))
+    return own, raw, decided
 
 
 def bootstrap(scored: Scorer, seed: int, rounds: int | None = None) -> tuple[float, float]:
@@ -78,7 +116,7 @@ def bootstrap(scored: Scorer, seed: int, rounds: int | None = None) -> tuple[flo
     """
     rows = len(scored.truth)
     drawn = scored.drawn(seed, rounds or rounds_of(rows))
-    return _ends(drawn, rows)
+    return _ends(drawn, scored.draws)
 
 
 def compare(first: Scorer, second: Scorer, seed: int, rounds: int | None = None) -> tuple[float, float, float]:
@@ -86,7 +124,9 @@ def compare(first: Scorer, second: Scorer, seed: int, rounds: int | None = None)
     rows = len(first.truth)
     rounds = rounds or rounds_of(rows)
     gaps = first.drawn(seed, rounds) - second.drawn(seed, rounds)
-    return *_ends(gaps, rows), float(np.mean(gaps[np.isfinite(gaps)] > 0)) if np.isfinite(gaps).any() else float("nan")
+    return *_ends(gaps, first.draws), float(np.mean(gaps[np.isfinite(gaps)] > 0)) if np.isfinite(gaps).any() else float(
+        "nan"
+    )
 
 
 def _ends(drawn: Array, rows: int) -> tuple[float, float]:

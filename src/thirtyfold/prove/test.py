@@ -22,6 +22,7 @@ from thirtyfold.core.task import Metric, Task
 from thirtyfold.core.tested import Tested
 from thirtyfold.core.verdict import Verdict
 from thirtyfold.prove.audit import Case
+from thirtyfold.prove.forecasts import Shown, blocks_of, shown
 from thirtyfold.prove.safety import audit_all, audits_of, numbers_of
 from thirtyfold.prove.score import answers, bootstrap, claimed, compare, scorer, slices
 
@@ -60,9 +61,10 @@ class Test:
         context: Context,
     ) -> TestGiven:
         rows, looks = test.open(context, f"test of {learned.hash[:12]}")
-        tested, pictures = _Examined(learned, learning, rows, aim, winner, self.seed).tested(champion, looks)
-        gates = _gates(tested, aim, self.success)
-        return TestGiven(tested, gates, [_evidence(tested, gates, aim, pictures)])
+        examined = _Examined(learned, learning, rows, aim, winner, self.seed)
+        tested, pictures = examined.tested(champion, looks)
+        gates = _gates(tested, aim, self.success, examined.lead)
+        return TestGiven(tested, gates, [_evidence(tested, gates, aim, pictures, examined)])
 
 
 class Proved(NamedTuple):
@@ -106,11 +108,12 @@ class Prove:
             return Proved(compressed, [*gates, *safety], tested, evidence)
         made = "compression" if compressed.hash != safe.hash else "the safety fix"
         rows, looks = test.open(context, f"test of {compressed.hash[:12]} made by {made}")
-        again, pictures = _Examined(compressed, learning, rows, aim, winner, self.seed).tested(champion, looks)
-        fresh = _gates(again, aim, self.success)
+        examined = _Examined(compressed, learning, rows, aim, winner, self.seed)
+        again, pictures = examined.tested(champion, looks)
+        fresh = _gates(again, aim, self.success, examined.lead)
         findings = audit_all(self.audits, Case(compressed, learning, validation, rows, aim, winner, self.seed), context)
         before, after = tested.scores[aim.metric], again.scores[aim.metric]
-        first = _evidence(again, fresh, aim, pictures)
+        first = _evidence(again, fresh, aim, pictures, examined)
         why = (
             f"The new Package made by {made} was tested again on the same rows: {aim.metric} {number(after)} "
             f"instead of {number(before)}. {first.why}"
@@ -147,11 +150,17 @@ class _Examined:
         self.naive = np.tile(start, (len(self.truth), 1))
         # Not the Package's own score there: it may have been fitted again on those rows since.
         self.validation = winner.score.validation
+        self.lead: tuple[float, float] | None = None
+        self.runs: tuple[Array, int] | None = None
+        self.forecasts: Shown | None = None
+        if package.windows is not None:  # what an origin does not know, none of its rows knows
+            self.runs = blocks_of(self.rows)
+            self.forecasts = shown(self.task, self.rows, self.truth, self.raw, self.columns)
 
     def tested(self, champion: Package | None, looks: int) -> tuple[Tested, tuple[Picture, ...]]:
         metric, rows = self.aim.metric, len(self.truth)
         scores = evaluate(self.task, self.aim.metrics, self.truth, self.raw, self.columns)
-        own = scorer(self.task, metric, self.truth, self.raw, self.columns)
+        own = scorer(self.task, metric, self.truth, self.raw, self.columns, self.runs)
         interval = bootstrap(own, self.seed)
         baseline = evaluate(self.task, (metric,), self.truth, self.naive, self.columns)[metric]
         rival, versus = self._champion(champion, own)
@@ -159,12 +168,26 @@ class _Examined:
         wrong = (decided != self.truth) * 1.0 if self.task.classes else np.abs(decided - self.truth)
         worst = slices(self.rows, wrong, [c.name for c in self.package.columns])
         questions = self._questions(scores, interval, baseline, worst, rows)
+        if self.forecasts is not None:
+            questions["better than the seasonal-naive forecast?"] = self._against_naive(own, baseline)
         if versus:
             questions["better than the model in service?"] = versus
         result = Tested(
             self.package.hash, metric, rows, looks, scores, self.validation, interval, baseline, rival, worst, questions
         )
-        return result, _pictures(self.task, self.truth, self.raw, decided, worst)
+        return result, _pictures(self.task, self.truth, decided, worst)
+
+    def _against_naive(self, own: Any, baseline: float) -> str:
+        """Both on the same windows, which are drawn together: what makes one hard to foretell does so for both."""
+        plain = scorer(self.task, self.aim.metric, self.truth, self.naive, self.columns, self.runs)
+        low, high = bootstrap(plain, self.seed)
+        first, second = (own, plain) if self.aim.greater else (plain, own)
+        self.lead = compare(first, second, self.seed)[:2]
+        said = "Yes" if self.lead[0] > 0 else "Not beyond noise"
+        return (
+            f"{said}: that has {number(baseline)} ({number(low)} to {number(high)}); on the same windows the model is "
+            f"better by {number(self.lead[0])} to {number(self.lead[1])}."
+        )
 
     def _champion(self, champion: Package | None, own: Any) -> tuple[float | None, str]:
         if champion is None:
@@ -177,7 +200,7 @@ class _Examined:
             names = ", ".join(f"'{c.name}' was read as {c.type}" for c in other[:3])
             return None, f"It cannot be compared: {names} then."
         truth, raw, columns = answers(champion, self.rows)
-        rival = scorer(champion.task, self.aim.metric, truth, raw, columns)
+        rival = scorer(champion.task, self.aim.metric, truth, raw, columns, self.runs)
         low, high, _ = compare(own, rival, self.seed)
         sign = 1 if self.aim.greater else -1
         low, high = (low, high) if sign > 0 else (-high, -low)
@@ -216,12 +239,19 @@ class _Examined:
         }
 
 
-def _gates(tested: Tested, aim: Aim, success: dict[str, float]) -> list[Verdict]:
-    """The Spec's success gates, and one that is always there: the naive answer must be beaten beyond noise."""
+def _gates(
+    tested: Tested, aim: Aim, success: dict[str, float], lead: tuple[float, float] | None = None
+) -> list[Verdict]:
+    """The Spec's success gates, and one that is always there: the naive answer must be beaten beyond noise; by the
+    interval of the ``lead`` over it on the same rows where that is known, else by the metric's own.
+    """
     low, high = claimed(tested.interval, tested.rows, aim.metric)
     better = low > tested.baseline if aim.greater else high < tested.baseline
     reached, naive = tested.scores[aim.metric], tested.baseline
     why = f"{aim.metric} {number(reached)} ({number(low)} to {number(high)}), naive answer {number(naive)}"
+    if lead is not None:
+        better = lead[0] > 0
+        why += f", better by {number(lead[0])} to {number(lead[1])} on the same windows"
     if tested.rows < FEW:
         why += f"; there are only {counted(tested.rows, 'test row')}, too few to rely on"
     gates = [
@@ -238,13 +268,21 @@ def _gates(tested: Tested, aim: Aim, success: dict[str, float]) -> list[Verdict]
     return gates
 
 
-def _evidence(tested: Tested, gates: Sequence[Verdict], aim: Aim, pictures: tuple[Picture, ...]) -> Evidence:
+def _evidence(
+    tested: Tested,
+    gates: Sequence[Verdict],
+    aim: Aim,
+    pictures: tuple[Picture, ...],
+    examined: _Examined,
+) -> Evidence:
     few = f"Only {tested.rows} rows: another draw may say otherwise. " if tested.rows < FEW else ""
     why = (
         f"{aim.metric} {number(tested.scores[aim.metric])} on {tested.rows:,} sealed rows "
         f"({spread(*tested.interval, tested.rows)}; naive answer {number(tested.baseline)}). "
         f"{few}{_runs(tested.looks)} at these rows so far."
     )
+    forecasts = examined.forecasts
+    why += f" {forecasts.why}" if forecasts is not None else ""
     no = [g for g in gates if not g.passed]
     if no:
         why += " Not passed: " + "; ".join(g.why for g in no) + "."
@@ -272,14 +310,17 @@ def _evidence(tested: Tested, gates: Sequence[Verdict], aim: Aim, pictures: tupl
         "rows": tested.rows,
         "questions": tested.questions,
     }
-    return Evidence(25, why, numbers, tuple(tables), pictures)
+    if forecasts is None:
+        return Evidence(25, why, numbers, tuple(tables), pictures)
+    more = {"forecasts": forecasts.numbers, "lead": list(examined.lead or ())}
+    return Evidence(25, why, numbers | more, (*tables, *forecasts.tables), (*forecasts.pictures, *pictures))
 
 
 def _runs(looks: int) -> str:
     return "No other run than this one looked" if looks == 1 else f"{looks:,} runs, this one included, looked"
 
 
-def _pictures(task: Task, truth: Array, raw: Array, decided: Array, worst: list[dict[str, Any]]) -> tuple[Picture, ...]:
+def _pictures(task: Task, truth: Array, decided: Array, worst: list[dict[str, Any]]) -> tuple[Picture, ...]:
     out = []
     if task.classes and len(task.classes) <= 12:
         counts = np.zeros((len(task.classes), len(task.classes)))
@@ -287,7 +328,7 @@ def _pictures(task: Task, truth: Array, raw: Array, decided: Array, worst: list[
         out.append(grid("Truth (rows) and answer (columns)", task.classes, task.classes, counts.tolist()))
     elif not task.classes:
         pick = np.linspace(0, len(truth) - 1, min(600, len(truth))).astype(int)
-        out.append(scatter("Answer against truth", truth[pick], raw[pick, 0], "truth", "answer", diagonal=True))
+        out.append(scatter("Answer against truth", truth[pick], decided[pick], "truth", "answer", diagonal=True))
     if worst:
         names = [f"{s['column']}: {s['slice']}" for s in worst]
         out.append(bars("Error by slice", names, [s["error"] for s in worst], f"All rows: {number(worst[0]['all'])}."))

@@ -4,7 +4,7 @@ from typing import ClassVar, NamedTuple
 
 import numpy as np
 
-from thirtyfold.core.aim import Aim, Goal, evaluate
+from thirtyfold.core.aim import Aim, Goal, evaluate, truth_of
 from thirtyfold.core.charts import bars, number
 from thirtyfold.core.encoder import Encoded
 from thirtyfold.core.evidence import Evidence, TableView
@@ -51,8 +51,8 @@ class Validate:
             scores.append(
                 Score(
                     one.candidate,
-                    evaluate(goal.task, aim.metrics, *_answers(one, validation_rows[form]), columns),
-                    evaluate(goal.task, aim.metrics, *_answers(one, train), {}),
+                    evaluate(goal.task, aim.metrics, *_answers(one, validation_rows[form], goal), columns),
+                    evaluate(goal.task, aim.metrics, *_answers(one, train, goal), train.reads),
                 )
             )
         return Validated(scores, [self._evidence(scores, aim, len(validation))])
@@ -92,5 +92,5 @@ def _sample(rows: Encoded, seed: int) -> Encoded:
     return rows.take(np.sort(np.random.default_rng(seed).choice(len(rows), SAMPLE, replace=False)))
 
 
-def _answers(one: Trained, rows: Encoded) -> tuple[Array, Array]:
-    return np.asarray(rows.target), one.model.predict(rows.matrix)
+def _answers(one: Trained, rows: Encoded, goal: Goal) -> tuple[Array, Array]:
+    return truth_of(goal.task, rows), one.model.predict(rows.matrix)

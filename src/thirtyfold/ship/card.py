@@ -10,6 +10,7 @@ from thirtyfold.core.aim import Aim
 from thirtyfold.core.charts import spread
 from thirtyfold.core.package import Package
 from thirtyfold.core.tested import Tested
+from thirtyfold.ship.server.schema import example_rows
 
 __all__ = ["card", "metrics_json"]
 
@@ -36,7 +37,6 @@ def card(
     result: Tested,
     lineage: Mapping[str, Any],
     ledger: pl.DataFrame,
-    example: Mapping[str, Any],
     notes: Sequence[str],
 ) -> bytes:
     """``purpose`` has ``goal`` and ``users`` as the Spec says; ``notes`` are limits found while exporting.
@@ -60,15 +60,24 @@ def card(
         "## Where not to trust it",
         _bullets([*_bounds(package, result), *notes]),
         "## How to use it",
-        _usage(example),
+        _usage(package),
     ]
     return ("\n\n".join(p for p in parts if p) + "\n").encode()
 
 
 def _fields(package: Package) -> str:
-    lines = ["| field | type |", "|---|---|", *(f"| {_cell(c.name)} | {c.type} |" for c in package.columns)]
+    lines = ["| field | type |", "|---|---|", *(f"| {_cell(c.name)} | {c.type} |" for c in package.asked)]
     out = ", ".join(f"`{n}`" for n in package.task.schema()["properties"])
-    return "\n".join(lines) + f"\n\nEvery field must be sent; `null` is missing. Answer: {out}."
+    windows = package.windows
+    told = "Every field must be sent; `null` is missing."
+    if windows is not None:
+        told += (
+            f" A request holds the history of one series or several, a row a time, {windows.least} known values of "
+            f"`{windows.target}` at least and {windows.reach} to be answered as it was tested. Answers are for the "
+            f"next {windows.horizon} times."
+        )
+        told += f" {', '.join(windows.known)} must be told for these, `{windows.target}` null." if windows.known else ""
+    return "\n".join(lines) + f"\n\n{told} Answer: {out}."
 
 
 def _scores(result: Tested) -> str:
@@ -114,24 +123,31 @@ def _bounds(package: Package, result: Tested) -> list[str]:
     return told
 
 
-def _usage(example: Mapping[str, Any]) -> str:
-    row = json.dumps(example, ensure_ascii=False)
+def _usage(package: Package) -> str:
+    rows = example_rows(package)
+    many = package.windows is not None
+    row = json.dumps({"rows": [*rows[:2], "..."]} if many else rows[0], ensure_ascii=False)
+    python = "predict(polars.read_csv('history.csv'))" if many else f"predict_rows([{rows[0]!r}])"
     shown = row.replace("'", "'\\''")
     return "\n".join(
         [
             "```bash",
-            "thirtyfold predict PACKAGE rows.csv",
+            f"thirtyfold predict PACKAGE {'history' if many else 'rows'}.csv",
             "thirtyfold serve PACKAGE",
             f"curl -s localhost:8000/predict -H 'Content-Type: application/json' -d '{shown}'",
             "```",
             "",
             "```python",
             "import thirtyfold",
-            f"thirtyfold.load({'PACKAGE'!r}).predict_rows([{dict(example)!r}])",
+            f"thirtyfold.load({'PACKAGE'!r}).{python}",
             "```",
             "",
             "`exports/model.onnx` runs in ONNX Runtime alone: numbers as float64 (missing is NaN), moments as seconds",
             'since the start of 1970 (UTC), text as strings (missing is ""), each of shape [rows, 1].',
+            *(
+                ["Its inputs are the columns that are made of a history, not the history: see docs/forecasting.md."]
+                * many
+            ),
         ]
     )
 

@@ -21,7 +21,7 @@ from thirtyfold.core.task import Metric
 from thirtyfold.ship.lighter import Given, Variant
 from thirtyfold.ship.measure import latency_ms
 from thirtyfold.ship.members import by_member
-from thirtyfold.ship.replay import sent
+from thirtyfold.ship.replay import requests_of
 
 __all__ = ["Compress", "Compressed", "Compressor"]
 
@@ -154,7 +154,7 @@ class Compress:
 
 def _encoded(package: Package, table: Table, goal: Goal) -> Any:
     """The rows as the Package's own model sees them, those whose target is known."""
-    truth = goal.truth(table)
+    truth = goal.learned(table)
     known = np.flatnonzero(truth >= 0 if goal.task.classes else np.isfinite(truth))
     columns = {n: x[known] for n, x in package.arrays(table).items()}
     return package.encoder.encoded(columns, target=truth[known], classes=len(goal.task.classes))
@@ -202,7 +202,7 @@ def _measure(variants: list[Variant], judged: list[Variant], validation: Table, 
     truth, first = goal.truth(rows), variants[0].package
     columns = first.arrays(rows)
     matrix = first.encoder.encode(columns)
-    sample = sent(first, rows.frame.head(50))
+    sample = requests_of(first, rows.frame.head(50))
     sign = 1.0 if aim.greater else -1.0
     done: list[Measured] = []
     usual: tuple[float, Array, float] | None = None

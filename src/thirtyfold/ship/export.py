@@ -21,9 +21,10 @@ from thirtyfold.core.table import ROW, Table
 from thirtyfold.core.tested import Tested
 from thirtyfold.core.verdict import Verdict
 from thirtyfold.ship.card import card, metrics_json
+from thirtyfold.ship.histories import History, histories
 from thirtyfold.ship.measure import latency_ms, limits_of
-from thirtyfold.ship.replay import TOLERANCE, Outcome, as_written, compare, json_rows, over_http, sent
-from thirtyfold.ship.server.schema import example_row
+from thirtyfold.ship.replay import TOLERANCE, Outcome, as_written, compare, in_batches, json_rows, over_http, sent
+from thirtyfold.ship.server.schema import example_rows
 
 __all__ = ["Export", "Exported", "Format"]
 
@@ -57,12 +58,15 @@ class Exported(NamedTuple):
 
 
 class _Rows(NamedTuple):
-    """Test rows as collected, and what Python answers."""
+    """Test rows as collected, and what Python answers; ``places`` are theirs in the test part, -1 for none."""
 
     frame: pl.DataFrame
     columns: dict[str, Array]
     raw: Array
     unread: int
+    places: Array
+    histories: tuple[History, ...] = ()
+    """Where histories come in: those that the rows were made of, in order, each of as many rows as the horizon."""
 
 
 class Export:
@@ -87,30 +91,27 @@ class Export:
         context: Context,
     ) -> Exported:
         context.progress("replaying test rows")
-        rows = _rows(final, collected, test)
+        rows = (_rows if final.windows is None else _foretold)(final, collected, test)
         outcomes = [_typed(final, test, rows)]
         files: dict[str, bytes] = {}
         for choice in self.formats:
             outcomes.append(_format(choice, final, rows, files))
         outcomes.append(_http(final, rows))
-        posted = sent(final, rows.frame.head(200))
-        example = example_row(final)
-        answer = final.predict_rows([example])[0]
-        files["example.json"] = json.dumps({"row": example, "answer": answer}, indent=1, ensure_ascii=False).encode()
+        posted = _requests(final, rows, 200)
+        files["example.json"] = _example(final, posted)
         files["metrics.json"] = metrics_json(final, result)
         files["card.md"] = card(
-            final,
+            final.with_added({"example.json": files["example.json"]}),
             purpose=self.purpose,
             aim=aim,
             result=result,
             lineage=lineage,
             ledger=ledger,
-            example=example,
             notes=_notes(outcomes),
         )
         exported = final.with_added(files)
-        limits = limits_of(final, self.limits, posted or [example])
-        speed = latency_ms(final, posted or [example])
+        requests = posted or [example_rows(final)]
+        limits, speed = limits_of(final, self.limits, requests), latency_ms(final, requests)
         evidence = _evidence(exported, rows, outcomes, limits, speed)
         return Exported(exported, _proof(exported, rows, outcomes), limits, [evidence])
 
@@ -130,16 +131,50 @@ def _rows(package: Package, collected: Table, test: Sealed) -> _Rows:
         frame, table = frame[kept], table.take(kept)
     columns = package.arrays(table)
     raw = package.raw(columns) if len(table) else np.zeros((0, package.task.outputs))
-    return _Rows(frame, columns, raw, len(refused))
+    place = {int(n): i for i, n in enumerate(test.table.rows)}
+    places = np.array([place[int(n)] for n in frame[ROW].to_list()], dtype=np.int64)
+    return _Rows(frame, columns, raw, len(refused), places)
+
+
+def _foretold(package: Package, collected: Table, test: Sealed) -> _Rows:
+    """Windows of the test part, each made anew of its history as collected."""
+    found = histories(package, collected, test.table)
+    windows = package.windows
+    assert windows is not None
+    made = [windows.ahead(windows.typed(windows.door.table(h.frame)[0]))[0] for h in found]
+    columns = {n: np.concatenate([m[n] for m in made]) for n in made[0]}
+    places = np.concatenate([h.places for h in found])
+    numbers = np.where(places >= 0, test.table.rows[places], -1)
+    frame = windows.heads(columns).with_columns(pl.Series(ROW, numbers, dtype=pl.Int64))
+    own = {c.name: columns[c.name] for c in package.columns}
+    return _Rows(frame, own, package.raw(own), 0, places, tuple(found))
+
+
+def _requests(package: Package, rows: _Rows, most: int) -> list[list[dict[str, Any]]]:
+    """What a client would send: one row each, or one history."""
+    if package.windows is not None:
+        return [json_rows(h.frame) for h in rows.histories[:most]]
+    return [[row] for row in sent(package, rows.frame.head(most))]
+
+
+def _example(package: Package, posted: list[list[dict[str, Any]]]) -> bytes:
+    """Something to send, and the answer to it."""
+    if package.windows is None:
+        row = example_rows(package)[0]
+        told: dict[str, Any] = {"row": row, "answer": package.predict_rows([row])[0]}
+    else:
+        history = (posted or [example_rows(package)])[-1]
+        told = {"rows": history, "answers": package.predict_rows(history)}
+    return json.dumps(told, indent=1, ensure_ascii=False).encode()
 
 
 def _typed(package: Package, test: Sealed, rows: _Rows) -> Outcome:
     """The rows as training saw them against the same rows through the door of the Package."""
-    place = {int(n): i for i, n in enumerate(test.table.rows)}
-    which = np.array([place[int(n)] for n in rows.frame[ROW].to_list()], dtype=np.int64)
-    if not len(which):
+    here = np.flatnonzero(rows.places >= 0)
+    if not len(here):
         return Outcome("training", 0)
-    return compare("training", package, rows.raw, rows.columns, package.predict(test.table.take(which)))
+    columns = {n: x[here] for n, x in rows.columns.items()}
+    return compare("training", package, rows.raw[here], columns, package.predict(test.table.take(rows.places[here])))
 
 
 def _format(choice: Choice, package: Package, rows: _Rows, files: dict[str, bytes]) -> Outcome:
@@ -159,13 +194,20 @@ def _format(choice: Choice, package: Package, rows: _Rows, files: dict[str, byte
 
 
 def _http(package: Package, rows: _Rows) -> Outcome:
-    """The rows posted to the real server, evenly chosen."""
+    """The rows posted to the real server, evenly chosen; or histories."""
     if not len(rows.raw):
         return Outcome("http", 0)
     count = len(rows.raw)
-    which = np.unique(np.linspace(0, count - 1, min(OVER_HTTP, count)).astype(np.int64))
+    if package.windows is not None:
+        requests: Sequence[Any] = _requests(package, rows, OVER_HTTP // package.windows.horizon + 1)
+        which = np.arange(len(requests) * package.windows.horizon)
+    else:
+        which = np.unique(np.linspace(0, count - 1, min(OVER_HTTP, count)).astype(np.int64))
+        requests = in_batches(sent(package, rows.frame[which]))
     columns = {n: x[which] for n, x in rows.columns.items()}
-    answers = over_http(package, sent(package, rows.frame[which]))
+    answers = over_http(package, requests)
+    if package.windows is not None and "status" not in answers.columns:
+        answers = answers.select(list(package.task.schema()["properties"]))
     found = compare("http", package, rows.raw[which], columns, answers)
     wrong = tuple(int(which[i]) for i in found.wrong)
     why = f"was answered with {answers.row(0)}" if "status" in answers.columns else found.why

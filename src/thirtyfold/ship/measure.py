@@ -21,43 +21,48 @@ _CHILD = """
 import resource, sys, json
 from thirtyfold.core.owncode import trust
 from thirtyfold.core.package import Package
-trust(json.loads(sys.argv[3]))
+trust(json.loads(sys.argv[2]))
 package = Package.open(sys.argv[1])
-package.predict_rows([json.loads(sys.argv[2])])
+package.predict_rows(json.load(sys.stdin))
 peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
 print(peak / (1e6 if sys.platform == "darwin" else 1e3))
 """
 
 
-def latency_ms(package: Package, rows: Sequence[Mapping[str, Any]], seconds: float = 0.3) -> float:
-    """The median milliseconds from one row to its answer, in process, over at most this many seconds."""
-    package.predict_rows(rows[:1])
+Request = Sequence[Mapping[str, Any]]
+"""The rows that are sent at once: one, or a history."""
+
+
+def latency_ms(package: Package, requests: Sequence[Request], seconds: float = 0.3) -> float:
+    """The median milliseconds from one request to its answer, in process, over at most this many seconds."""
+    package.predict_rows(requests[0])
     took: list[float] = []
     end = time.perf_counter() + seconds
     while time.perf_counter() < end or len(took) < 20:
         start = time.perf_counter()
-        package.predict_rows([rows[len(took) % len(rows)]])
+        package.predict_rows(requests[len(took) % len(requests)])
         took.append(time.perf_counter() - start)
     return float(np.median(took) * 1000)
 
 
-def memory_mb(package: Package, row: Mapping[str, Any]) -> float:
-    """The most memory, in MB, of a fresh process that opens the Package and answers one row."""
+def memory_mb(package: Package, request: Request) -> float:
+    """The most memory, in MB, of a fresh process that opens the Package and answers one request."""
     import json
 
     with tempfile.TemporaryDirectory(prefix="thirtyfold-") as folder:
         write_folder(Path(folder) / "package", package.save())
-        command = [sys.executable, "-c", _CHILD, f"{folder}/package", json.dumps(row), json.dumps(trusted())]
-        done = subprocess.run(command, capture_output=True, text=True, check=True, timeout=300)  # noqa: S603
+        command = [sys.executable, "-c", _CHILD, f"{folder}/package", json.dumps(trusted())]
+        sent = json.dumps(request)
+        done = subprocess.run(command, input=sent, capture_output=True, text=True, check=True, timeout=300)  # noqa: S603
     return float(done.stdout.split()[-1])
 
 
-def limits_of(package: Package, limits: Mapping[str, float], rows: Sequence[Mapping[str, Any]]) -> list[Verdict]:
+def limits_of(package: Package, limits: Mapping[str, float], requests: Sequence[Request]) -> list[Verdict]:
     """A Verdict for each of the Spec's limits; each is measured only when it is set."""
     ways = {
-        "latency_ms": lambda: latency_ms(package, rows),
+        "latency_ms": lambda: latency_ms(package, requests),
         "size_mb": lambda: package.size / 1e6,
-        "memory_mb": lambda: memory_mb(package, rows[0]),
+        "memory_mb": lambda: memory_mb(package, requests[0]),
     }
     units = {"latency_ms": "ms for one row", "size_mb": "MB", "memory_mb": "MB of memory"}
     found = []

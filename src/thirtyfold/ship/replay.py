@@ -15,8 +15,19 @@ from thirtyfold.core.content import embedded
 from thirtyfold.core.door import Door, typed
 from thirtyfold.core.fieldtype import Array
 from thirtyfold.core.package import Package
+from thirtyfold.ship.server.schema import example_rows
 
-__all__ = ["TOLERANCE", "Outcome", "as_written", "compare", "json_rows", "over_http", "sent"]
+__all__ = [
+    "TOLERANCE",
+    "Outcome",
+    "as_written",
+    "compare",
+    "in_batches",
+    "json_rows",
+    "over_http",
+    "requests_of",
+    "sent",
+]
 
 TOLERANCE = 1e-5
 """By how much numbers may differ, times the size of the number where that is above 1, and for values at least times
@@ -91,8 +102,10 @@ def as_written(package: Package, frame: pl.DataFrame, columns: Mapping[str, Arra
     """Typed columns with text as it was written, so that a graph must apply markers and spellings itself.
 
     Also returns in how many cells the door knew a spelling that no table holds (by case, accents, punctuation); there
-    the door's own reading is taken, because a graph cannot do that.
+    the door's own reading is taken, because a graph cannot do that. Rows that are made of histories were read already.
     """
+    if package.windows is not None:
+        return dict(columns), 0
     texts = [c for c in package.columns if typed(c).dtype == "text" and not hasattr(typed(c), "content")]
     plain = tuple(replace(c, spellings={}, markers=()) for c in texts)
     out, rescued = dict(columns), 0
@@ -118,6 +131,13 @@ def sent(package: Package, frame: pl.DataFrame) -> list[dict[str, Any]]:
     return [{**row, **{n: embedded(row[n]) for n in names}} for row in rows] if names else rows
 
 
+def requests_of(package: Package, frame: pl.DataFrame) -> list[list[dict[str, Any]]]:
+    """What may be asked at once: each row of the frame, or a history where these come in."""
+    if package.windows is not None:
+        return [example_rows(package)]
+    return [[row] for row in sent(package, frame)]
+
+
 def json_rows(frame: pl.DataFrame) -> list[dict[str, Any]]:
     """Rows as a client would send them: dates as ISO text, what JSON cannot say as null."""
     return [{name: _plain(value) for name, value in row.items()} for row in frame.to_dicts()]
@@ -131,15 +151,19 @@ def _plain(value: Any) -> Any:
     return value.isoformat() if isinstance(value, date) else str(value)
 
 
-def over_http(package: Package, rows: Sequence[Mapping[str, Any]], batch: int = 250) -> pl.DataFrame:
-    """Start the real server on a loopback port and ask it: the first row alone, the rest in batches."""
+def in_batches(rows: Sequence[Mapping[str, Any]], batch: int = 250) -> list[Sequence[Mapping[str, Any]]]:
+    """The first row alone, the rest in batches."""
+    return [rows[:1], *(rows[at : at + batch] for at in range(1, len(rows), batch))]
+
+
+def over_http(package: Package, requests: Sequence[Sequence[Mapping[str, Any]]]) -> pl.DataFrame:
+    """Start the real server on a loopback port and ask it; the answers of all requests, one below the other."""
     from http.client import HTTPConnection
 
     answers: list[dict[str, Any]] = []
     with _running(package) as port:
         connection = HTTPConnection("127.0.0.1", port, timeout=60)
-        parts = [rows[:1], *(rows[at : at + batch] for at in range(1, len(rows), batch))]
-        for part in parts:
+        for part in requests:
             body = part[0] if len(part) == 1 else {"rows": part}
             connection.request("POST", "/predict", json.dumps(body), {"Content-Type": "application/json"})
             response = connection.getresponse()

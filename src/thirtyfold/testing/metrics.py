@@ -37,7 +37,7 @@ def check_metric(kind: Any) -> None:
 
 def _cases(task: str) -> list[tuple[Array, Array, Array]]:
     rng = np.random.default_rng(0)
-    if task == "regression":
+    if task in ("regression", "forecasting"):
         truth = rng.normal(10, 3, 200)
         raw = (truth + rng.normal(0, 1, 200))[:, None]
         return [(truth, raw, raw[:, 0])]
@@ -51,6 +51,6 @@ def _cases(task: str) -> list[tuple[Array, Array, Array]]:
 
 
 def _perfect(task: str, truth: Array, raw: Array) -> tuple[Array, Array]:
-    if task == "regression":
+    if task in ("regression", "forecasting"):
         return truth[:, None], truth
     return np.eye(raw.shape[1])[truth], truth

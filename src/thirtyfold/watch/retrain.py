@@ -1,22 +1,23 @@
 """Step 30, second half: is it time to go round again, is the new one better beyond noise, and did it stay better?"""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
 from statistics import NormalDist
 from typing import Any, ClassVar, NamedTuple, Protocol
 
 import numpy as np
 
-from thirtyfold.core.aim import Aim
+from thirtyfold.core.aim import Aim, in_unit
 from thirtyfold.core.evidence import Evidence, TableView
 from thirtyfold.core.family import Family, split_choice
 from thirtyfold.core.fieldtype import Array
 from thirtyfold.core.package import Package
 from thirtyfold.core.spec import Spec
-from thirtyfold.core.table import Table
+from thirtyfold.core.table import Table, to_array
 from thirtyfold.core.task import Metric
 from thirtyfold.core.traffic import Traffic
 from thirtyfold.core.verdict import Verdict
+from thirtyfold.core.windows import ORIGIN
 from thirtyfold.watch.live import Live, News, wilson
 
 __all__ = ["Decision", "Retrain", "Triggers", "compare", "decide", "live_check"]
@@ -119,8 +120,10 @@ def compare(champion: Package, challenger: Package, rows: Table, aim: Aim, confi
     passed when the challenger's lead is above 0 with this confidence.
     """
     target = rows[str(rows.target or aim.target)]
-    first, second = (_answers(p, rows, p.task.encode(target)) for p in (challenger, champion))
-    verdict = _paired("challenger", first, second, aim, confidence, challenger)
+    first, second = (_answers(p, rows, p.task.encode(target), aim) for p in (challenger, champion))
+    foretold = getattr(challenger.task, "windows", False)
+    places = np.unique(to_array(rows[ORIGIN]), return_inverse=True)[1] if foretold else None
+    verdict = _paired("challenger", first, second, aim, confidence, (challenger, places))
     undecided = verdict.value is None and len(rows) >= LEAST
     return replace(verdict, why=f"{verdict.why} The challenger is not promoted.") if undecided else verdict
 
@@ -131,39 +134,52 @@ class _Answers(NamedTuple):
     decided: Array
 
 
-def _answers(package: Package, rows: Table, truth: Array) -> _Answers:
+def _answers(package: Package, rows: Table, truth: Array, aim: Aim) -> _Answers:
     columns = package.arrays(rows)
     raw = package.raw(columns)
-    return _Answers(truth, raw, package.task.decide(raw, columns))
+    return _judged(package, truth, raw, columns, aim)
 
 
-def _paired(name: str, first: _Answers, second: _Answers, aim: Aim, confidence: float, judged: Package) -> Verdict:
+def _judged(package: Package, truth: Array, raw: Array, columns: Mapping[str, Array], aim: Aim) -> _Answers:
+    metric = Family[Metric]("aim.metrics").build(aim.metric, "metric")
+    own, decided = in_unit(package.task, metric, columns, truth, package.task.decide(raw, columns))
+    return _Answers(own, raw, decided)
+
+
+def _paired(
+    name: str,
+    first: _Answers,
+    second: _Answers,
+    aim: Aim,
+    confidence: float,
+    about: tuple[Package, Array | None],
+) -> Verdict:
     """``first`` against ``second`` on the same rows, in order. Labels that one does not know count for none.
 
-    A Verdict without a value says that these rows cannot decide.
+    ``about`` is the Package that is judged, with what rows have in common (the origin of a forecast), whose errors go
+    together and are drawn together. A Verdict without a value says that these rows cannot decide.
     """
-    about = judged.hash
+    judged, places = about
     known = _known(first.truth) & _known(second.truth)
     one, two = (_Answers(*(x[known] for x in a)) for a in (first, second))
     rows = len(one.truth)
     if rows < LEAST:
-        return Verdict(name, False, f"{rows:,} rows with a true answer are too few to compare on.", package=about)
+        why = f"{rows:,} rows with a true answer are too few to compare on."
+        return Verdict(name, False, why, package=judged.hash)
     metric = Family[Metric]("aim.metrics").build(aim.metric, "metric")
     sign = 1.0 if metric.greater else -1.0
 
     def score(answers: _Answers, which: Array) -> float:
         return float(metric.score(answers.truth[which], answers.raw[which], answers.decided[which]))
 
-    rng = np.random.default_rng(0)
     gaps = []
-    for _ in range(ROUNDS):
-        which = rng.integers(0, rows, rows)
+    for which in _drawn(rows, None if places is None else places[known]):
         gaps.append(sign * (score(one, which) - score(two, which)))
     gaps = [g for g in gaps if np.isfinite(g)]
     everything = np.arange(rows)
     own, other = score(one, everything), score(two, everything)
     if not (np.isfinite(own) and np.isfinite(other)):
-        return Verdict(name, False, _undecided(one.truth, aim.metric, judged.task.classes), package=about)
+        return Verdict(name, False, _undecided(one.truth, aim.metric, judged.task.classes), package=judged.hash)
     gap = sign * (own - other)
     # The standard error needs few draws where a percentile would need many (Efron and Tibshirani 1993, chapters 6, 13).
     reach = NormalDist().inv_cdf(confidence) * float(np.std(gaps, ddof=1)) if len(gaps) > 1 else float("inf")
@@ -173,7 +189,19 @@ def _paired(name: str, first: _Answers, second: _Answers, aim: Aim, confidence: 
         f"{aim.metric} {own:.4g} against {other:.4g} on the same {rows:,} rows; the lead is at least {low:.4g} "
         f"and at most {high:.4g}, each with {confidence:.0%} confidence."
     )
-    return Verdict(name, low > 0, why, low, 0.0, about, numbers)
+    return Verdict(name, low > 0, why, low, 0.0, judged.hash, numbers)
+
+
+def _drawn(rows: int, places: Array | None) -> Iterator[Array]:
+    """Positions of rows drawn with replacement; those of one place together."""
+    rng = np.random.default_rng(0)
+    if places is None:
+        for _ in range(ROUNDS):
+            yield rng.integers(0, rows, rows)
+        return
+    by = [np.flatnonzero(places == at) for at in np.unique(places)]
+    for _ in range(ROUNDS):
+        yield np.concatenate([by[at] for at in rng.integers(0, len(by), len(by)).tolist()])
 
 
 def _undecided(truth: Array, metric: str, classes: Sequence[str]) -> str:
@@ -207,12 +235,12 @@ def live_check(
     if failing is not None:
         return failing
     live = Live.of(traffic, champion.hash, now)
-    one, two = (_labeled(p, live, since) for p in (champion, previous))
+    one, two = (_labeled(p, live, since, aim) for p in (champion, previous))
     labels = int((_known(one.truth) & _known(two.truth)).sum())
     if labels < LEAST:
         why = f"{labels:,} true answers since the promotion; {LEAST:,} are needed to judge."
         return Verdict("live", True, why, package=champion.hash)
-    worse = _paired("live", two, one, aim, confidence, champion)
+    worse = _paired("live", two, one, aim, confidence, (champion, None))
     holds = not worse.passed
     said = (
         "previous champion is better" if not holds else "champion holds" if worse.value is not None else "model stays"
@@ -221,9 +249,9 @@ def live_check(
     return Verdict("live", holds, why, worse.value, 0.0, champion.hash, dict(worse.evidence))
 
 
-def _labeled(package: Package, live: Live, since: float) -> _Answers:
+def _labeled(package: Package, live: Live, since: float, aim: Aim) -> _Answers:
     truth, raw, columns = live.truths(package, since)
-    return _Answers(truth, raw, package.task.decide(raw, columns) if len(raw) else truth)
+    return _judged(package, truth, raw, columns, aim) if len(raw) else _Answers(truth, raw, truth)
 
 
 def _failing(champion: Package, previous: Package, traffic: Traffic, since: float, now: float) -> Verdict | None:

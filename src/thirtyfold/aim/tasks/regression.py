@@ -36,6 +36,8 @@ class Regression:
         return 0.5 if type_word == "number" else 0.0
 
     def fit(self, target: pl.Series) -> Self:
+        if target.dtype.is_temporal():
+            raise DataError(Fault(target.name, "is a time, and regression needs numbers."))
         known = self.encode(target)
         known = known[np.isfinite(known)]
         if target.dtype == pl.String and len(known) < 0.5 * (len(target) - target.null_count()):

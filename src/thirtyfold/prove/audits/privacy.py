@@ -58,11 +58,12 @@ class Privacy:
 
 
 def _loss(package: Package, told: tuple[Array, Array, dict[str, Array]]) -> Array:
-    truth, raw, _ = told
+    truth, raw, columns = told
     if package.task.classes:
         known = truth >= 0
         return np.asarray(-np.log(np.clip(raw[known, truth[known]], 1e-12, 1)))
-    loss = (truth - raw[:, 0]) ** 2
+    wanted = package.task.learned(truth, columns) if hasattr(package.task, "learned") else truth
+    loss = (wanted - raw[:, 0]) ** 2
     return np.asarray(loss[np.isfinite(loss)])
 
 

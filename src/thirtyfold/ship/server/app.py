@@ -27,7 +27,7 @@ from thirtyfold.ship.server import inference
 from thirtyfold.ship.server.feedback import feedback_of
 from thirtyfold.ship.server.meters import Meters
 from thirtyfold.ship.server.recorder import Recorder
-from thirtyfold.ship.server.schema import openapi, row_schema
+from thirtyfold.ship.server.schema import answer_schema, example_rows, openapi, row_schema
 from thirtyfold.ship.server.shelf import Served, Shelf
 
 __all__ = ["Options", "Server", "create_app"]
@@ -237,8 +237,9 @@ class Server:
         else:
             answers, columns = await asyncio.to_thread(served.answer, rows)
         name, took = os.urandom(8).hex(), (time.perf_counter() - start) * 1000
-        self.recorder.answered(Answered(name, time.time(), served.hash, rows, answers, took), columns)
-        self.meters.rows.inc(len(rows))
+        seen = rows if served.package.windows is None else served.made(columns)
+        self.recorder.answered(Answered(name, time.time(), served.hash, seen, answers, took), columns)
+        self.meters.rows.inc(len(answers))
         return served, answers, name
 
     async def feedback(self, request: Request) -> tuple[Any, int]:
@@ -271,8 +272,9 @@ class Server:
         package = self.served.package
         metrics = json.loads(package.files.get("metrics.json", b"{}"))
         told = {"name": package.name, "hash": package.hash, "task": package.manifest["task"], "metrics": metrics}
-        fields = {"row": row_schema(package), "answer": package.task.schema()}
-        return JSONResponse({**told, "kind": package.manifest["model"], "schema": fields})
+        fields = {"row": row_schema(package), "answer": answer_schema(package)["properties"]["predictions"]["items"]}
+        more = {} if package.windows is None else {"history": example_rows(package)}
+        return JSONResponse({**told, "kind": package.manifest["model"], "schema": fields, **more})
 
     async def metadata(self, request: Request) -> Response:
         try:

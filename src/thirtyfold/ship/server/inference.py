@@ -17,7 +17,7 @@ def metadata(package: Package) -> dict[str, Any]:
     """What a client must send and what it gets."""
     inputs = [
         {"name": c.name, "datatype": "FP64" if typed(c).dtype == "number" else "BYTES", "shape": [-1]}
-        for c in package.columns
+        for c in package.asked
     ]
     outputs = [
         {"name": name, "datatype": _datatype(schema), "shape": [-1]}

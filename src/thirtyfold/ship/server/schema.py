@@ -8,8 +8,9 @@ import polars as pl
 from thirtyfold.core.door import DTYPES, typed
 from thirtyfold.core.package import Package
 from thirtyfold.core.profile import ColumnProfile
+from thirtyfold.core.windows import Windows
 
-__all__ = ["answer_schema", "example_row", "openapi", "row_schema"]
+__all__ = ["answer_schema", "example_rows", "openapi", "row_schema"]
 
 
 REST = "(other)"
@@ -20,9 +21,9 @@ def row_schema(package: Package) -> dict[str, Any]:
     """The JSON schema of one row: every input field, with description and example from the training rows."""
     profiles = package.profile.columns if package.profile else {}
     fields = {}
-    for column in package.columns:
+    for column in package.asked:
         kind = typed(column)
-        told = kind.schema(_seen(kind.dtype, profiles.get(column.name)))
+        told = kind.schema(_seen(kind.dtype, profiles.get(column.name) or profiles.get(f"{column.name}_at_origin")))
         if column.type == "number" and column.mending is not None and column.mending.unit:
             unit = column.mending.unit
             told["description"] = f"{told['description']}; in {unit}, or as text with another unit"
@@ -56,12 +57,20 @@ def _seen(dtype: str, profile: ColumnProfile | None) -> pl.Series:
     return pl.Series(values, dtype=DTYPES[dtype])
 
 
-def example_row(package: Package) -> dict[str, Any]:
-    """A row that can be sent as it is: the stored example, or one from the schema."""
-    if "example.json" in package.files:
-        return dict(json.loads(package.files["example.json"])["row"])
+def example_rows(package: Package) -> list[dict[str, Any]]:
+    """Rows that can be sent as they are: the stored example, or what the schema says; a history where that comes in."""
+    stored = json.loads(package.files.get("example.json", b"{}"))
+    if stored:
+        return list(stored["rows"]) if "rows" in stored else [dict(stored["row"])]
     fields = row_schema(package)["properties"]
-    return {name: schema.get("examples", [None])[0] for name, schema in fields.items()}
+    row = {name: schema.get("examples", [None])[0] for name, schema in fields.items()}
+    return package.windows.example(row) if package.windows is not None else [row]
+
+
+def _one(package: Package) -> dict[str, Any]:
+    """The schema of one answer; of a forecast with the series, the time and the step that it is for."""
+    told = package.task.schema()
+    return told if package.windows is None else package.windows.schema(told)
 
 
 def answer_schema(package: Package) -> dict[str, Any]:
@@ -71,7 +80,7 @@ def answer_schema(package: Package) -> dict[str, Any]:
         "properties": {
             "id": {"type": "string", "description": "names the request; prediction i can be named as <id>-<i>"},
             "model": {"type": "string", "description": "hash of the model that answered"},
-            "predictions": {"type": "array", "items": package.task.schema()},
+            "predictions": {"type": "array", "items": _one(package)},
         },
         "required": ["id", "model", "predictions"],
     }
@@ -81,6 +90,19 @@ _UNKNOWN = (
     "A category that was never seen in training is answered as an unknown one, with 200, and counted by field in "
     "thirtyfold_unknown_values_total of /metrics."
 )
+
+
+def _history(windows: Windows) -> str:
+    """What a request must hold."""
+    told = (
+        f"The rows are the history of one series or several, a row a time, {windows.least} known values of "
+        f"'{windows.target}' at least; {windows.reach} let it answer as it was tested. The answers are for the "
+        f"{windows.horizon} times after the last known one."
+    )
+    if windows.known:
+        told += f" A row for each of these must tell {', '.join(windows.known)}, with '{windows.target}' null."
+    return told
+
 
 _DETAIL = {
     "type": "object",
@@ -114,15 +136,18 @@ _FEEDBACK = {
 
 def openapi(package: Package, version: str, *, secured: bool) -> dict[str, Any]:
     """The whole OpenAPI 3.1 document of a server of this Package."""
-    example = example_row(package)
+    example, windows = example_rows(package), package.windows
     base = f"/v2/models/{package.name}"
     paths = {
         "/predict": _post(
-            "Predict one row or many",
-            {"anyOf": [_ref("Row"), _ref("Rows")]},
+            "Predict one row or many" if windows is None else "Forecast what follows a history",
+            {"anyOf": [_ref("Row"), _ref("Rows")]} if windows is None else _ref("Rows"),
             _ref("Answer"),
-            {"one row": {"value": example}, "many rows": {"value": {"rows": [example]}}},
-            told=_UNKNOWN,
+            {
+                **({"one row": {"value": example[0]}} if windows is None else {}),
+                "many rows": {"value": {"rows": example}},
+            },
+            told=_UNKNOWN if windows is None else _history(windows),
         ),
         "/feedback": _post("Say what was true of a prediction", _ref("Feedback"), {"type": "object"}, {}),
         "/model": _get("The model in service: name, hash, metrics, fields"),

@@ -9,12 +9,14 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any
 
+from thirtyfold.core.door import typed
 from thirtyfold.core.errors import ThirtyfoldError
 from thirtyfold.core.fieldtype import Array
+from thirtyfold.core.late import np
 from thirtyfold.core.package import Package
 from thirtyfold.core.registry import read_pointer
 from thirtyfold.core.transform import Lookup, OneHot
-from thirtyfold.ship.server.schema import example_row
+from thirtyfold.ship.server.schema import example_rows
 
 __all__ = ["Served", "Shelf"]
 
@@ -30,12 +32,18 @@ class Served:
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "hash", self.package.hash)
-        self.answer([example_row(self.package)])
+        self.answer(example_rows(self.package))
 
     def answer(self, rows: Iterable[Mapping[str, Any]]) -> tuple[list[dict[str, Any]], dict[str, Array]]:
         """Answers and the typed columns; raises DataError that names every wrong field."""
-        arrays = self.package.door.rows(rows)
-        return self.package.task.answers(self.package.raw(arrays), arrays), arrays
+        return self.package.answered(rows)
+
+    def made(self, columns: Mapping[str, Array]) -> list[dict[str, Any]]:
+        """The rows that were made of histories, as the Package's own door reads them again: what monitors look at."""
+        names = [c.name for c in self.package.columns]
+        moments = {c.name for c in self.package.columns if typed(c).dtype == "moment"}
+        values = [_written(columns[n], moment=n in moments) for n in names]
+        return [dict(zip(names, row, strict=True)) for row in zip(*values, strict=True)]
 
     @cached_property
     def known(self) -> dict[str, frozenset[str]]:
@@ -55,6 +63,15 @@ class Served:
             times = Counter(columns[name].tolist())
             found[name] = sum(count for value, count in times.items() if value is not None and value not in known)
         return {n: c for n, c in found.items() if c}
+
+
+def _written(values: Array, *, moment: bool) -> list[Any]:
+    """A typed column as JSON values."""
+    if values.dtype == object:
+        return list(values)
+    if moment:
+        return [None if np.isnan(v) else str(np.datetime64(int(v * 1e6), "us")) for v in values.tolist()]
+    return [None if np.isnan(v) else v for v in values.tolist()]
 
 
 class Shelf:

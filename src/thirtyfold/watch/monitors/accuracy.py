@@ -7,6 +7,7 @@ from typing import Annotated, Any
 import numpy as np
 from pydantic import Field
 
+from thirtyfold.core.aim import in_unit
 from thirtyfold.core.family import Family
 from thirtyfold.core.package import Package
 from thirtyfold.core.task import Metric
@@ -57,6 +58,7 @@ class Accuracy:
             return [Verdict("accuracy", True, why, package=package.hash)]
         metric = Family[Metric]("aim.metrics").build(state["metric"], "metric")
         decided = package.task.decide(raw, columns)
+        truth, decided = in_unit(package.task, metric, columns, truth, decided)
         value = float(metric.score(truth, raw, decided))
         low, high = _interval(metric, truth, raw, decided)
         numbers: dict[str, Any] = {"labels": len(truth), "interval": [low, high], "test": [state["low"], state["high"]]}

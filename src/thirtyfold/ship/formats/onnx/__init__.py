@@ -69,7 +69,7 @@ class Onnx:
         names = [o.name for o in session.get_outputs()]
         out = dict(zip(names, session.run(names, feed), strict=True))
         if "prediction" in out:
-            return pl.DataFrame({"prediction": out["prediction"][:, 0].astype(np.float64)})
+            return pl.DataFrame({name: x[:, 0].astype(np.float64) for name, x in out.items()})
         shares = out["probabilities"].astype(np.float64)
         labels = out["label"][:, 0].astype(object)
         place = {label: code for code, label in enumerate(package.task.classes)}

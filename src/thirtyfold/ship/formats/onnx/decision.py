@@ -6,6 +6,7 @@ from typing import Any
 import numpy as np
 
 from thirtyfold.core.task import Task
+from thirtyfold.core.windows import BASE, SCALE, STEP
 from thirtyfold.ship.formats.onnx.graph import Graph, Value
 
 __all__ = ["decide"]
@@ -18,6 +19,8 @@ def decide(g: Graph, task: Task, raw: str, columns: Mapping[str, Value]) -> list
     """Add the decision; returns the outputs of the graph."""
     from onnx import TensorProto, helper
 
+    if hasattr(task, "learned"):
+        return _forecast(g, task.state(), raw, columns)
     if not task.classes:
         g.name(raw, "prediction")
         return [helper.make_tensor_value_info("prediction", TensorProto.FLOAT, ["rows", 1])]
@@ -34,6 +37,24 @@ def decide(g: Graph, task: Task, raw: str, columns: Mapping[str, Value]) -> list
         g.name(g.op("Less", own, g.constant(float(state["abstain_below"]))), "unsure")
         outputs.append(helper.make_tensor_value_info("unsure", TensorProto.BOOL, ["rows", 1]))
     return outputs
+
+
+def _forecast(g: Graph, state: Mapping[str, Any], raw: str, columns: Mapping[str, Value]) -> list[Any]:
+    """The seasonal-naive forecast and what the model adds, in spreads of the window; both ends by the step ahead."""
+    from onnx import TensorProto, helper
+
+    scale = columns[SCALE].name
+    middle = g.op("Add", columns[BASE].name, g.op("Mul", scale, g.number(raw)))
+    found = {"prediction": middle}
+    if state["widths"]:
+        last = float(len(state["widths"]) - 1)
+        step = g.op("Clip", g.op("Sub", columns[STEP].name, g.constant(1.0)), g.constant(0.0), g.constant(last))
+        width = g.op("Gather", g.constant(state["widths"]), g.op("Cast", step, to=TensorProto.INT64))
+        half = g.op("Mul", width, scale)
+        found |= {"low": g.op("Sub", middle, half), "high": g.op("Add", middle, half)}
+    for name, value in found.items():
+        g.name(value, name)
+    return [helper.make_tensor_value_info(name, TensorProto.DOUBLE, ["rows", 1]) for name in found]
 
 
 def _code(g: Graph, classes: int, state: Mapping[str, Any], raw: str, columns: Mapping[str, Value]) -> str:
