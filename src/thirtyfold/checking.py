@@ -92,9 +92,12 @@ def _columns(spec: Spec, columns: list[str]) -> list[Fault]:
     ]
     for name, text in spec.features.items():
         try:
-            used += [(f"features.{name}", column) for column in Expression(text).names if column not in spec.features]
+            names = Expression(text).names
         except SpecError:
             continue  # said already, with the reason
+        if not names:
+            faults.append(Fault(f"features.{name}", f"'{text}' uses no column."))
+        used += [(f"features.{name}", column) for column in names if column not in spec.features]
     for at, choice in enumerate(spec.safety):
         word, options = split_choice(choice, "safety")
         by = options.get("by") if isinstance(options, dict) else None

@@ -38,7 +38,8 @@ def run(made: Case, told: Spec, context: Any = None, stages: Any = STAGES, **hav
     evidence: list[Any] = []
     for kind in stages:
         stage = kind(told)
-        out = stage.run(**{n: gifts[n] for n in inspect.signature(stage.run).parameters})
+        asked = inspect.signature(stage.run).parameters.values()
+        out = stage.run(**{p.name: gifts[p.name] for p in asked if p.name in gifts or p.default is p.empty})
         missing = set(stage.steps) - {e.step for e in out.evidence}
         assert not missing, f"{kind.__name__} leaves no evidence for {missing}"
         gifts |= out._asdict()

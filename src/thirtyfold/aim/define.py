@@ -165,7 +165,7 @@ class Define:
         )
         if facts.get("small"):
             text += f" Very small classes will be hard: {_counts(facts['small'])}."
-        if facts.get("rarest_share", 1) < IMBALANCED:
+        if len(facts.get("classes", ())) == 2 and facts["rarest_share"] < IMBALANCED:
             text += " The classes are imbalanced, so a decision threshold will be chosen on validation rows."
         if self.users:
             text += f" Used by: {self.users.rstrip(chr(46))}."

@@ -173,7 +173,7 @@ def runs(told: argparse.Namespace) -> int:
         score = summary["score"]
         said = f"{score['metric']} {number(score['test'])}" if score else ""
         seconds = f"{summary['seconds']:.1f} s"
-        mark = "*" if summary["package_hash"] and summary["package_hash"] in champions else " "
+        mark = "*" if summary["package_hash"] and (summary["name"], summary["package_hash"]) in champions else " "
         line = f"{mark} {summary['run']:<42} {summary['status']:<8} {said:<24} {seconds:>9}"
         print(f"{line}  {summary['package_hash'][:12]}")
     if champions:
@@ -181,12 +181,13 @@ def runs(told: argparse.Namespace) -> int:
     return 0
 
 
-def _champions(root: Path) -> set[str]:
-    """The hashes of every name's champion."""
+def _champions(root: Path) -> set[tuple[str, str]]:
+    """Every name with the hash of its champion."""
     from thirtyfold.core.registry import Registry
 
-    known = (Registry(root, p.name).champion() for p in sorted((root / "registry").glob("*")) if p.is_dir())
-    return {c.hash for c in known if c is not None}
+    names = [p.name for p in sorted((root / "registry").glob("*")) if p.is_dir()]
+    known = ((name, Registry(root, name).champion()) for name in names)
+    return {(name, c.hash) for name, c in known if c is not None}
 
 
 def _run_of(name: str, home: Home) -> Path:

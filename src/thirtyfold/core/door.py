@@ -110,7 +110,9 @@ def read_column(column: Column, raw: pl.Series) -> tuple[pl.Series, list[Unreada
     return mapped.alias(raw.name), [Unreadable(at, str(v), wrong[v]) for at, v in found]
 
 
-_ISO = r"^\d{4}-\d{2}-\d{2}T\d{2}:\d{2}:\d{2}(\.\d{3}(\d{3})?)?$"
+_DATE = r"^(?:[1-9]\d{3}|0[1-9]\d{2}|00[1-9]\d|000[1-9])-\d{2}-\d{2}"
+_ISO = _DATE + r"T\d{2}:[0-5]\d:[0-5]\d(\.\d{3}(\d{3})?)?$"
+"""What Polars takes beyond it (a second 60, a year 0) one row at the door is not."""
 _DAY = 10
 """The length of a date without a time of day."""
 _CLOCKS = (("%Y-%m-%dT%H:%M:%S", 19), ("%Y-%m-%dT%H:%M:%S.%3f", 23), ("%Y-%m-%dT%H:%M:%S.%6f", 26))
@@ -159,7 +161,7 @@ def instants(text: pl.Series) -> pl.Series:
 def _iso(text: pl.Series) -> pl.Series | None:
     """Moments in ISO 8601, and null for what is none; None where nothing is."""
     whole = text.str.contains(_ISO.replace("T", "[T ]"))
-    day = text.str.contains(r"^\d{4}-\d{2}-\d{2}$")
+    day = text.str.contains(_DATE + "$")
     if not (whole.any() or day.any()):
         return None
     long = pl.select(pl.when(whole).then(text.str.len_bytes())).to_series()

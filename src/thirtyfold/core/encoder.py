@@ -165,7 +165,13 @@ class Encoder:
         return tuple(read), tuple(lanes), tuple(alone)
 
     def encode(self, columns: Mapping[str, Array]) -> Array:
-        """Typed columns (see ``to_array``) to a float32 matrix of shape (rows, features)."""
+        """Typed columns (see ``to_array``) to a float32 matrix of shape (rows, features); what is too large for it is
+        infinite there.
+        """
+        with np.errstate(over="ignore"):
+            return self._encode(columns)
+
+    def _encode(self, columns: Mapping[str, Array]) -> Array:
         known = self.derive(columns) if self.derived else columns
         rows = len(next(iter(known.values())))
         out = np.empty((rows, len(self.names)), dtype=np.float32)

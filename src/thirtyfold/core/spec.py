@@ -232,10 +232,12 @@ class Spec(Section):
         path = Path(path)
         try:
             text = path.read_text(encoding="utf-8")
-        except FileNotFoundError:
+        except (FileNotFoundError, NotADirectoryError):
             raise SpecError(Fault(str(path), "there is no such file.")) from None
         except (UnicodeDecodeError, IsADirectoryError):
             raise SpecError(Fault(str(path), "is not a YAML text file.")) from None
+        except OSError as error:
+            raise SpecError(Fault(str(path), f"cannot be read: {error.strerror}.")) from None
         try:
             raw = yaml.load(text, Loader=_Strict)  # noqa: S506 - a SafeLoader that also refuses doubled keys
         except yaml.YAMLError as error:

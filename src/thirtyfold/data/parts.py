@@ -31,7 +31,7 @@ MANY = 500
 _CUT = 100
 """Rows that the first ranges of an amount are cut by."""
 _FIRST = 3
-"""The first rows of a stratum are one for each part."""
+"""The first groups of a stratum are one for each part."""
 _BAND = 200
 """One part in so many by which a stratum's shares may be uneven, beside one row."""
 
@@ -96,7 +96,7 @@ def deal(groups: Array, strata: Array, shares: tuple[float, float, float], lot: 
     stratum it is overruled where a part would have too many rows or too few by then; of its first three each part has
     one, unless the whole is uneven already. From then on the lot alone decides, and shares are right to a percent; but
     where large groups take more of a part than is its share, the lots' bounds make up for it. Groups larger than half
-    of the smaller part go to training: no part may hang on one group.
+    of the smaller part go to training: no part may hang on one group, unless there are hardly any others.
     """
     rows = len(groups)
     if alone(groups):
@@ -104,7 +104,7 @@ def deal(groups: Array, strata: Array, shares: tuple[float, float, float], lot: 
         large = np.zeros(rows, dtype=bool)
     else:
         _, first, group, size = np.unique(groups, return_index=True, return_inverse=True, return_counts=True)
-        large = size > max(1.0, 0.5 * min(shares[1], shares[2]) * rows)
+        large = _large(size, shares)
     drawn = lot[first]
     part = np.where(large, TRAIN, _by_lot(drawn, shares[TEST], shares[VALIDATION])).astype(np.int8)
     order = np.argsort(first, kind="stable")
@@ -117,6 +117,16 @@ def deal(groups: Array, strata: Array, shares: tuple[float, float, float], lot: 
         for one in np.unique(strata[first[late]]).tolist():
             _balance(course, np.flatnonzero(strata == one), late & ~large, drawn)
     return part[group]
+
+
+def _large(size: Array, shares: tuple[float, float, float]) -> Array:
+    """Which groups are too large to be tested on. Where the others are too few to fill a quarter of what is held back,
+    as of ten patients, only groups larger than the second largest are.
+    """
+    bound = max(1.0, 0.5 * min(shares[1:]) * float(size.sum()))
+    if len(size) > 1 and size[size <= bound].sum() < 0.25 * (shares[VALIDATION] + shares[TEST]) * size.sum():
+        bound = max(bound, float(np.partition(size, -2)[-2]))
+    return np.asarray(size > bound)
 
 
 def _by_lot(drawn: Array, test: float, validation: float) -> Array:
@@ -149,13 +159,14 @@ class _Course(NamedTuple):
 def _settle(course: _Course, early: Array) -> None:
     """The parts of the early groups of each stratum, written into ``course.part``."""
     many = int(course.strata.max(initial=0)) + 1
-    held = np.zeros((many, 3), dtype=np.int64)
+    held, dealt = np.zeros((many, 3), dtype=np.int64), [0] * many
     seen, shares = 0, np.array(course.shares)
     for one, at in zip(early.tolist(), course.first[early].tolist(), strict=True):
         since = slice(seen, at)
         np.add.at(held, (course.strata[since], course.part[course.group[since]]), 1)
         mine = int(course.strata[at])
-        course.part[one] = _fair(held[mine], held.sum(axis=0), shares, int(course.part[one]))
+        course.part[one] = _fair(held[mine], held.sum(axis=0), shares, (dealt[mine], int(course.part[one])))
+        dealt[mine] += 1
         seen = at
 
 
@@ -178,15 +189,18 @@ def _balance(course: _Course, mine: Array, late: Array, drawn: Array) -> None:
         start *= 2
 
 
-def _fair(held: Array, whole: Array, shares: Array, drawn: int) -> int:
-    """The part that was drawn, or the one that has too few rows of the stratum or of all."""
+def _fair(held: Array, whole: Array, shares: Array, own: tuple[int, int]) -> int:
+    """The part that was drawn, or the one that has too few rows of the stratum or of all. ``own`` are the groups of the
+    stratum that come before, and the part that was drawn.
+    """
+    before, drawn = own
     rows = int(held.sum())
     band = 1 + rows / _BAND
     lacks, lacks_in_all = shares * (rows + 1) - held, shares * (int(whole.sum()) + 1) - whole
     if not held[TRAIN]:
         return TRAIN
     empty = [p for p in (TEST, VALIDATION) if not held[p] and shares[p] > 0]
-    if empty and rows < _FIRST:
+    if empty and before < _FIRST:
         part = max(empty, key=lambda p: lacks_in_all[p])
         if lacks_in_all[part] > -max(_FIRST, 0.02 * whole.sum()):
             return part

@@ -137,6 +137,14 @@ class Forest:
         self.mode = np.where(self.leaf, b"LEAF", self.mode)
         for name in ("feature", "value", "yes", "no", "missing"):
             setattr(self, name, np.where(self.leaf, 0, getattr(self, name)))
+        self._number()
+
+    def _number(self) -> None:
+        """Nodes from 0 in each tree: the runtime refuses a number beyond how many nodes there are."""
+        split = np.flatnonzero(~self.leaf)
+        numbers = np.arange(len(self.id)) - np.searchsorted(self.tree, self.tree)
+        yes, no = (self._place(self.tree[split], self_[split]) for self_ in (self.yes, self.no))
+        self.yes[split], self.no[split], self.id = numbers[yes], numbers[no], numbers
 
     def write(self) -> bytes:
         """The whole model again."""

@@ -99,7 +99,7 @@ def test_heights_in_every_dress_are_one_number() -> None:
     assert done.table["height"][90] == pytest.approx(71 * 2.54) and done.table["height"][99] == pytest.approx(73 * 2.54)
     column = done.table.columns["height"]
     assert column.mending is not None and column.mending.unit == "cm"
-    package: Any = SimpleNamespace(columns=(column,), profile=None)
+    package: Any = SimpleNamespace(asked=(column,), profile=None)
     asked = row_schema(package)["properties"]["height"]
     assert asked["type"] == ["number", "null", "string"] and "in cm" in asked["description"]
     assert Door((column,)).rows([{"height": "6 ft"}])["height"][0] == pytest.approx(182.88)

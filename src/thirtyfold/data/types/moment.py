@@ -113,7 +113,10 @@ class Moment:
         if isinstance(value, date):
             return datetime.combine(value, time())
         if isinstance(value, int | float) and not isinstance(value, bool):
-            return self._from_number(float(value))
+            try:
+                return self._from_number(float(value))
+            except OverflowError:
+                raise ValueError("a whole number of more than 308 digits is no date or time") from None
         found = self._try(str(value).strip())
         if found is None:
             raise ValueError(f"'{str(value)[:40]}' is not a date or time")

@@ -344,6 +344,8 @@ def _loads(body: bytes) -> Any:
             _dumps(read)  # half of a surrogate pair is no text: it could be neither kept nor answered
         return read
     except (ValueError, RecursionError) as error:
+        if "int_max_str_digits" in str(error):  # Python's own limit, which a client cannot know
+            raise Refused(422, Fault("body", "holds a whole number of more than 4,300 digits.")) from None
         raise Refused(400, Fault("body", f"is not JSON: {error}.")) from None
 
 

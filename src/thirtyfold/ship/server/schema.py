@@ -149,7 +149,7 @@ def openapi(package: Package, version: str, *, secured: bool) -> dict[str, Any]:
             },
             told=_UNKNOWN if windows is None else _history(windows),
         ),
-        "/feedback": _post("Say what was true of a prediction", _ref("Feedback"), {"type": "object"}, {}),
+        "/feedback": _post("Say what was true of a prediction", _ref("Feedback"), {"type": "object"}, {}, done="201"),
         "/model": _get("The model in service: name, hash, metrics, fields"),
         "/healthz": _get("Is the process alive?"),
         "/readyz": _get("Can it answer?"),
@@ -204,6 +204,7 @@ def _post(
     examples: dict[str, Any],
     faults: str = "Faults",
     told: str = "",
+    done: str = "200",
 ) -> dict[str, Any]:
     content: dict[str, Any] = {"schema": body} | ({"examples": examples} if examples else {})
     wrong = {"description": "Wrong: every fault is named", "content": {"application/json": {"schema": _ref(faults)}}}
@@ -214,7 +215,7 @@ def _post(
             **({"description": told} if told else {}),
             "requestBody": {"required": True, "content": {"application/json": content}},
             "responses": {
-                "200": {"description": "OK", "content": {"application/json": {"schema": answer}}},
+                done: {"description": "OK", "content": {"application/json": {"schema": answer}}},
                 **statuses,
                 "413": {"description": "Too large"},
             },
