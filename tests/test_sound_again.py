@@ -92,13 +92,15 @@ def test_huge_whole_numbers_are_refused_by_name(folder: Path, served) -> None:
 
 
 @pytest.mark.step(26)
-def test_going_on_with_another_model_is_a_contradiction(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_the_model_that_is_named_beside_finetune_is_said_to_be_a_comparison(folder: Path) -> None:
     rows = [f"{x:.3f},{'yes' if x > 0 else 'no'}" for x in np.random.default_rng(1).normal(size=120)]
     (folder / "t.csv").write_text("\n".join(["x,y", *rows]))
     assert main(["run", "t.csv", "--target", "y", "--quiet", "--set", "model=boosting", "--set", "name=base"]) == 0
-    (folder / "more.yaml").write_text("target: y\ncollect: t.csv\nmodel: mlp\nfinetune: {package: base@champion}\n")
-    assert main(["run", "more.yaml", "--quiet"]) == 2
-    assert "'mlp' is asked for, and the Package to go on from is a boosting" in capsys.readouterr().err
+    (folder / "more.yaml").write_text("target: y\ncollect: t.csv\nmodel: linear\nfinetune: {package: base@champion}\n")
+    assert main(["run", "more.yaml", "--quiet"]) == 0
+    summary = json.loads(next((folder / "home").glob("runs/more-*/summary.json")).read_text())
+    told = next(s["why"] for s in summary["steps"] if s["number"] == 26)
+    assert told.startswith("boosting of the previous Package") and "linear, trained anew on the same rows" in told
 
 
 def test_a_champion_is_one_of_its_own_name(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:

@@ -7,7 +7,6 @@ from typing import Any
 import yaml
 
 from thirtyfold.core.errors import Fault, PackageError, SpecError
-from thirtyfold.core.family import split_choice
 from thirtyfold.core.home import Home
 from thirtyfold.core.owncode import trust
 from thirtyfold.core.package import Package
@@ -48,15 +47,6 @@ def _trust_run(home: Home, run: str) -> None:
         trust(yaml.safe_load(path.read_text(encoding="utf-8")), home.root.parent)
 
 
-def _goes_on(spec: Spec, previous: Package) -> None:
-    """Raise SpecError where the Spec names another model than the one that is to go on learning."""
-    known = str(previous.manifest["model"])
-    word = "auto" if isinstance(spec.model, list) else split_choice(spec.model, "model")[0]
-    if word not in ("auto", known) and ".py:" not in word + known:
-        what = f"'{word}' is asked for, and the Package to go on from is a {known}."
-        raise SpecError(Fault("model", what, hint="Leave 'model' out, or name the same."))
-
-
 def run_spec(
     spec: Spec, home: Home, *, frame: Any = None, until: str | None = None, listener: Listener | None = None
 ) -> Outcome:
@@ -70,8 +60,6 @@ def run_spec(
     if champion is not None:
         _trust_run(home, champion.run)
     previous = find_package(spec.finetune.package, home) if spec.finetune else None
-    if previous is not None:
-        _goes_on(spec, previous)
     outcome = execute(
         spec,
         home,
