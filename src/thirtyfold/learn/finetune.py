@@ -105,8 +105,8 @@ def _told(word: str, rows: int, aim: Aim, packages: tuple[Package, Package, Pack
         26,
         f"{word} of the previous Package {packages[0].hash[:12]} went on learning from {rows:,} new rows: "
         f"{aim.metric} on validation rows from {number(values['before'])} to {number(values['after'])}; "
-        f"{packages[2].manifest['model']}, trained anew on the same rows for comparison (and on the validation rows, if "
-        f"it was fitted again), has {number(values['trained anew'])}.",
+        f"{packages[2].manifest['model']}, trained anew on the same rows for comparison (and on the validation rows, "
+        f"if it was fitted again), has {number(values['trained anew'])}.",
         {"rows": rows, "previous": packages[0].hash, **values},
         pictures=(bars(f"{aim.metric} on validation rows", list(labels), list(values.values())),),
     )
